@@ -1,0 +1,111 @@
+"""The ordered log: propose a command, get it back applied, in one order, once.
+
+Two engines stand behind one interface: ``local`` for a single node, and a
+cluster engine. Whatever needs replicated state sees only what is here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from diag.kv.commands import Command, Reply
+from diag.kv.records import Change
+
+
+class LogId(NamedTuple):
+    """A position in the log."""
+
+    term: int
+    node_id: int
+    index: int
+
+
+class Applied(NamedTuple):
+    """One applied command: its place, its reply, and what it changed (expiry purges included)."""
+
+    log_id: LogId
+    reply: Reply
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True)
+class NodeAddress:
+    """One node as the admin API and MemberList present it."""
+
+    node_id: int
+    name: str
+    raft_host: str
+    raft_port: int
+    grpc_advertise: str | None  # host:port
+
+
+@dataclass(frozen=True)
+class SnapshotFacts:
+    """The last durable snapshot. Sizes are bytes; ``seconds`` is what building it took."""
+
+    log_id: LogId
+    path: Path
+    key_count: int
+    expire_count: int
+    size: int
+    content_hash: str
+    created_ms: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """This node's live view of the cluster."""
+
+    node: NodeAddress
+    state: str  # Leader, Follower, Learner, Candidate, Shutdown
+    term: int
+    last_log_index: int
+    last_applied: LogId
+    purged: LogId | None
+    snapshot: SnapshotFacts | None
+    leader: NodeAddress | None
+    voters: tuple[NodeAddress, ...]
+    non_voters: tuple[NodeAddress, ...]
+    last_seq: int
+    key_count: int
+    db_size: int  # bytes on disk of the state machine
+    log_size: int  # bytes on disk of the log
+    replication: dict[int, LogId] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LogCounters:
+    """Counts since start, for metrics."""
+
+    proposals_pending: int
+    proposals_failed: int
+    leader_changes: int
+    snapshot_building: bool
+    snapshot_written_entries: int
+
+
+class OrderedLog(Protocol):
+    """What an engine offers. All methods are called on the event loop thread."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Finish what was acknowledged, refuse the rest with Unavailable, release the directory."""
+
+    async def propose(self, command: Command) -> Reply:
+        """Order, make durable and apply the command. A returned reply survives kill -9."""
+
+    async def read_index(self) -> int:
+        """The applied index a linearizable read must at least see; free when embedded."""
+
+    async def snapshot(self) -> SnapshotFacts:
+        """Write a snapshot and return it once durable; concurrent callers share one."""
+
+    def status(self) -> ClusterStatus: ...
+
+    def counters(self) -> LogCounters: ...
+
+    def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
+        """Call ``listener`` on the loop thread for each applied command, in order; returns the unsubscriber."""
