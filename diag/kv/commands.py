@@ -141,7 +141,7 @@ class Branch(NamedTuple):
 
 
 class Transaction(NamedTuple):
-    """The first branch whose predicate holds is executed; all predicates see the state before any operation."""
+    """The first branch whose predicate holds is executed; predicates see the state before any operation."""
 
     branches: tuple[Branch, ...]
 

@@ -1,0 +1,65 @@
+# Every target prepares what it needs in .venv; `make` alone prints this list.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 8
+WORKLOAD ?= sql
+CONFIG ?=
+
+SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup run flamegraph test lint bench stubs lock clean
+
+help:  ## print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+$(STAMP): $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "metadiag needs Python 3.11 or newer; name one with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "python3 cannot make a virtual environment: install its venv package (Debian: apt install python3-venv)"; exit 1; }
+	@echo "setting up $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r .requirements/engine.txt \
+	  || echo "no query engine wheel for this platform: SQL workloads and the engine's tests are left out"
+	@touch $@
+
+setup: $(STAMP)  ## prepare .venv with pinned dependencies
+
+run: $(STAMP)  ## serve one node here (CONFIG=databend-meta.toml)
+	$(BIN)/diag serve $(if $(CONFIG),-c $(CONFIG),--single --raft-dir .databend/meta)
+
+flamegraph: $(STAMP)  ## flame graphs of a node under load (SECONDS=8 WORKLOAD=sql|kv) in build/flamegraph
+	@$(BIN)/python -m diag.perf.flamegraph_job --seconds $(SECONDS) --workload $(WORKLOAD) --out build/flamegraph
+
+test: $(STAMP)  ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)  ## ruff, mypy strict and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP)  ## speed and memory, as ratios measured in one run
+	@$(BIN)/python -m diag.perf.bench
+
+stubs: $(STAMP)  ## generate the gRPC stubs from our .proto files
+	@$(BIN)/python -m diag.rpc.generate
+
+lock: $(STAMP)  ## pin the dependencies again, with hashes
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --group dev pyproject.toml -o .requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --group engine -o .requirements/engine.txt
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,91 @@
+"""``diag export | import | restore``: the catalogue as lines of JSON, and snapshots back into a directory."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from diag.cli.kv import grpc_options
+from diag.errors import ConfigError
+from diag.kv.export import export_lines
+from diag.kv.importer import import_lines
+from diag.kv.snapshot import SnapshotStore, open_snapshot
+from diag.rpc.client import MetaClient
+
+DATA_DIR = "store"
+SNAPSHOT_DIR = "snapshots"
+
+
+@click.command()
+@grpc_options
+@click.option("--db", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
+@click.option("--raft-dir", type=click.Path(path_type=Path), help="Export a stopped node's last snapshot instead.")
+@click.option("--chunk-size", type=click.IntRange(1, 100_000), default=32, show_default=True)
+def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, chunk_size: int) -> int:
+    """Export the catalogue as NDJSON, from a running node or a stopped node's directory."""
+    with _output(db) as out:
+        if raft_dir is not None:
+            count = _write(out, _offline(raft_dir))
+        else:
+            count = asyncio.run(_from_node(list(endpoint), chunk_size, out))
+    click.echo(f"exported {count} lines", err=True)
+    return 0
+
+
+@click.command("import")
+@click.option("--raft-dir", type=click.Path(path_type=Path), required=True, help="The new node's directory.")
+@click.option("--db", type=click.Path(path_type=Path, exists=True), help="Read this file instead of standard input.")
+@click.option("--overwrite", is_flag=True, help="Replace what the directory holds.")
+def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
+    """Make a node's data directory from an export."""
+    source: TextIO = db.open(encoding="utf-8") if db else sys.stdin
+    with source:
+        summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
+    click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)
+    return 0
+
+
+@click.command()
+@click.option("--raft-dir", type=click.Path(path_type=Path), required=True, help="Whose snapshot.")
+@click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="A new raft directory.")
+def restore(raft_dir: Path, target: Path) -> int:
+    """Restore the last snapshot of a node's directory into a new one."""
+    snapshots = SnapshotStore(raft_dir / SNAPSHOT_DIR)
+    latest = snapshots.latest()
+    if latest is None:
+        raise ConfigError(f"{raft_dir} holds no snapshot; take one with diag snapshot")
+    snapshots.restore(latest, target / DATA_DIR)
+    click.echo(f"restored {latest.key_count} keys of log index {latest.index} into {target}", err=True)
+    return 0
+
+
+def _output(db: Path | None) -> TextIO:
+    return db.open("w", encoding="utf-8") if db else click.open_file("-", "w")  # type: ignore[return-value]
+
+
+def _offline(raft_dir: Path) -> Iterator[str]:
+    latest = SnapshotStore(raft_dir / SNAPSHOT_DIR).latest()
+    if latest is None:
+        raise ConfigError(f"{raft_dir} holds no snapshot; start the node and run diag snapshot, or export from it")
+    with open_snapshot(latest.path) as store:
+        yield from export_lines(store, ())
+
+
+def _write(out: TextIO, lines: Iterator[str]) -> int:
+    count = 0
+    for count, line in enumerate(lines, 1):
+        out.write(line + "\n")
+    return count
+
+
+async def _from_node(endpoints: list[str], chunk_size: int, out: TextIO) -> int:
+    count = 0
+    async with MetaClient(endpoints) as client:
+        lines: AsyncIterator[str] = client.export(chunk_size)
+        async for line in lines:
+            out.write(line.rstrip("\n") + "\n")
+            count += 1
+    return count

@@ -1,0 +1,130 @@
+"""``diag profile cpu | heap | trace | threads -o FILE``: a profile of a running node, by its admin API."""
+
+from pathlib import Path
+
+import click
+import httpx
+from rich.console import Console
+
+from diag.cli.admin_client import admin_options, checked, headers_of, url_of
+
+_OUTPUT = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
+)
+_FORMAT = click.option(
+    "--format", "form", type=click.Choice(["svg", "folded"]), help="Default: by the file's ending, else svg."
+)
+
+
+@click.group()
+def profile() -> None:
+    """Take a profile of a running node."""
+
+
+@profile.command()
+@admin_options
+@_OUTPUT
+@_FORMAT
+@click.option("--seconds", type=float, default=5.0, show_default=True)
+@click.option("--frequency", type=int, default=99, show_default=True, help="Samples a second.")
+@click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["auto", "py-spy", "inprocess"]), default="auto", show_default=True
+)
+@click.option("--native", is_flag=True, help="Frames of C code too.")
+def cpu(  # noqa: PLR0913 - one parameter an option
+    endpoint: str,
+    token: str | None,
+    output: Path,
+    form: str | None,
+    seconds: float,
+    frequency: int,
+    mode: str,
+    engine: str,
+    native: bool,
+) -> int:
+    """Where the node spends its CPU."""
+    params = {"frequency": str(frequency), "mode": mode, "engine": engine}
+    if native:
+        params["native"] = "true"
+    return _take(endpoint, token, "profile", seconds, params, output, form)
+
+
+@profile.command()
+@admin_options
+@_OUTPUT
+@_FORMAT
+@click.option("--seconds", type=float, default=10.0, show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["peak", "leaks", "temporary", "allocations"]),
+    default="peak",
+    show_default=True,
+)
+def heap(endpoint: str, token: str | None, output: Path, form: str | None, seconds: float, mode: str) -> int:
+    """Which functions hold, or held, memory."""
+    return _take(endpoint, token, "heap", seconds, {"mode": mode}, output, form)
+
+
+@profile.command()
+@admin_options
+@_OUTPUT
+@_FORMAT
+@click.option("--seconds", type=float, default=5.0, show_default=True)
+@click.option("--renderer", type=click.Choice(["flamegraph", "flameprof"]), default="flamegraph")
+def trace(
+    endpoint: str, token: str | None, output: Path, form: str | None, seconds: float, renderer: str
+) -> int:
+    """Every call of the serving thread, by cProfile."""
+    return _take(endpoint, token, "trace", seconds, {"renderer": renderer}, output, form)
+
+
+@profile.command()
+@admin_options
+@_OUTPUT
+@click.option("--json", "as_json", is_flag=True)
+def threads(endpoint: str, token: str | None, output: Path, as_json: bool) -> int:
+    """The stacks of all threads and tasks, now."""
+    params = {"format": "json" if as_json else "text"}
+    response = httpx.get(
+        f"{url_of(endpoint)}/debug/pprof/threads", params=params, headers=headers_of(token), timeout=10
+    )
+    _write(output, checked(response).content)
+    return 0
+
+
+def _take(
+    endpoint: str,
+    token: str | None,
+    route: str,
+    seconds: float,
+    params: dict[str, str],
+    output: Path,
+    form: str | None,
+) -> int:
+    params |= {"seconds": str(seconds), "format": form or ("folded" if output.suffix == ".folded" else "svg")}
+    with Console(stderr=True).status(f"profiling {endpoint} for {seconds:g} s"):
+        response = httpx.get(
+            f"{url_of(endpoint)}/debug/pprof/{route}",
+            params=params,
+            headers=headers_of(token),
+            timeout=seconds + 60,
+        )
+    _write(output, checked(response).content)
+    measured = [
+        f"{name.removeprefix('x-profile-')}={value}"
+        for name, value in response.headers.items()
+        if name.startswith("x-profile-")
+    ]
+    click.echo("  ".join(measured), err=True)
+    return 0
+
+
+def _write(output: Path, content: bytes) -> None:
+    if str(output) == "-":
+        click.get_binary_stream("stdout").write(content)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise click.FileError(str(output), error.strerror) from None

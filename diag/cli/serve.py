@@ -1,0 +1,87 @@
+"""``diag serve``: one flag for each key of the configuration, then the node until a signal ends it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diag.config import Config, load_config, show_config
+from diag.config.model import Section
+from diag.logs import start_logging
+from diag.node import Node
+
+
+def _flags() -> Iterator[tuple[str, str, type]]:
+    """(flag, dotted key, type) of every key; raft_config's and the root's keys stand without a prefix."""
+    for section, dotted, dashed in _sections(Config, "", ""):
+        for name, field in section.model_fields.items():
+            kind = bool if field.annotation is bool else str
+            if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+                yield f"--{dashed}{name}".replace("_", "-"), f"{dotted}{name}", kind
+
+
+def _sections(section: type[Section], dotted: str, dashed: str) -> Iterator[tuple[type[Section], str, str]]:
+    yield section, dotted, dashed
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            prefix = "" if name == "raft_config" else f"{dashed}{name}-"
+            yield from _sections(field.annotation, f"{dotted}{name}.", prefix)
+
+
+def _with_flags(command: Callable[..., int]) -> Callable[..., int]:
+    for flag, key, kind in reversed(list(_flags())):
+        name = key.replace(".", "__")
+        if kind is bool:
+            option = click.option(
+                flag, name, is_flag=False, flag_value="true", default=None, metavar="[BOOL]"
+            )
+        else:
+            option = click.option(flag, name, multiple=key.endswith(("join", "leave_via")), default=None)
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("-c", "--config-file", type=click.Path(path_type=Path), help="A databend-meta.toml.")
+@click.option("--cmd", type=click.Choice(["", "ver", "show-config"]), default="", help="Print and leave.")
+@_with_flags
+def serve(config_file: Path | None, cmd: str, **flags: Any) -> int:
+    """Serve one meta node; flags win over the file."""
+    given = {key.replace("__", "."): value for key, value in flags.items() if value not in (None, ())}
+    if cmd == "ver":
+        given["raft_config.single"] = True
+    config = load_config(config_file, given, os.environ)
+    if cmd == "ver":
+        click.echo(f"version: {Node.version()}")
+        return 0
+    if cmd == "show-config":
+        click.echo(show_config(config), nl=False)
+        return 0
+    start_logging(config)
+    return _run(config)
+
+
+def _run(config: Config) -> int:
+    if sys.platform == "win32":
+        return asyncio.run(_serve(config))
+    import uvloop
+
+    return uvloop.run(_serve(config))
+
+
+async def _serve(config: Config) -> int:
+    node = Node(config)
+    await node.start()
+    click.echo(node.banner(), err=True)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+    await node.stop()
+    return 0

@@ -1,0 +1,96 @@
+"""Reading a configuration: the file, then the flags over it, then one validation of both."""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from diag.config.model import Config, Section
+from diag.errors import ConfigError
+
+CONFIG_FILE_VARIABLE = "METASRV_CONFIG_FILE"
+
+
+def load_config(path: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Config:
+    """The effective configuration.
+
+    ``path`` (or else the environment's METASRV_CONFIG_FILE) names the TOML file;
+    ``flags`` maps dotted keys such as ``raft_config.id`` to values, which win.
+    Raises ConfigError with one sentence for everything that is wrong.
+    """
+    if path is None and environment.get(CONFIG_FILE_VARIABLE):
+        path = Path(environment[CONFIG_FILE_VARIABLE])
+    values = _read(path) if path else {}
+    for key, value in flags.items():
+        _put(values, key.split("."), value)
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(detail) for detail in error.errors())) from None
+    _check(config)
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+
+
+def _put(values: dict[str, Any], keys: list[str], value: object) -> None:
+    for key in keys[:-1]:
+        values = values.setdefault(key, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{key} must be a section, written [{key}], not a single value")
+    values[keys[-1]] = value
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.0)
+        return f"unknown key {key}; the nearest known one is {nearest[0]}"
+    shown = "***" if "secret" in key or "token" in key else repr(detail["input"])
+    allowed = detail["msg"].removeprefix("Value error, ")
+    return f"{key} = {shown} cannot be used: {allowed}"
+
+
+def known_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:
+    """Dotted names of all keys."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield prefix + name
+            yield from known_keys(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _check(config: Config) -> None:
+    raft = config.raft_config
+    if raft.leave_id is not None or raft.leave_via:
+        raise ConfigError("leave_id and leave_via are for a cluster; a single node has none to leave")
+    if raft.single == bool(raft.join):
+        raise ConfigError(
+            "exactly one of raft_config.single and raft_config.join must be given: "
+            "set single = true to start a node of its own (flag --single)"
+        )
+    if raft.join:
+        raise ConfigError(
+            "raft_config.join needs a cluster engine, which this version lacks; use single = true"
+        )
+    for role in ("admin", "grpc"):
+        cert, key = getattr(config, f"{role}_tls_server_cert"), getattr(config, f"{role}_tls_server_key")
+        if bool(cert) != bool(key):
+            raise ConfigError(
+                f"TLS needs both {role}_tls_server_cert and {role}_tls_server_key; one is empty"
+            )
+        for file in filter(None, (cert, key)):
+            if not Path(file).is_file():
+                raise ConfigError(f"{role}_tls_server_cert/key: there is no file {file}")

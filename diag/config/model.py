@@ -1,0 +1,163 @@
+"""Every key a configuration may hold, with its type and default (wire protocol, section 11).
+
+Names and defaults are databend-meta's, so that a file written for it loads
+unchanged. Keys that tune parts this service does not have (a write-ahead log
+of its own, a block cache) are accepted and listed by ``inapplicable``.
+"""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+MAX_MESSAGE_SIZE = 32 * 1024 * 1024
+DEFAULT_LEVEL = "Warn,databend_=Info,openraft=Info"
+
+#: Marks a key that is accepted for compatibility and has no effect here.
+INAPPLICABLE = {"inapplicable": True}
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not (colon and host and port.isdecimal() and int(port) < 65536):
+        raise ValueError("expected host:port with a port of 0 to 65535")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+LogFormat = Literal["text", "json", "identical"]
+
+
+class Section(BaseModel):
+    """Refuses unknown keys, so that a typing error is told and not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def inapplicable(self, prefix: str = "") -> Iterator[str]:
+        """Dotted names of the keys that were set and have no effect here."""
+        for name in self.model_fields_set:
+            value = getattr(self, name)
+            extra = type(self).model_fields[name].json_schema_extra
+            if isinstance(value, Section):
+                yield from value.inapplicable(f"{prefix}{name}.")
+            elif isinstance(extra, dict) and extra.get("inapplicable"):
+                yield prefix + name
+
+
+def _ignored(default: object) -> Any:
+    return Field(default, json_schema_extra=dict(INAPPLICABLE))
+
+
+class FileLog(Section):
+    """Log to rotated files. ``max_size`` is bytes a file, ``limit`` the files kept."""
+
+    on: bool = True
+    level: str = DEFAULT_LEVEL
+    dir: Path = Path("./.databend/logs")
+    format: LogFormat = "json"
+    limit: Positive = 48
+    max_size: Positive = 4294967296
+    prefix_filter: str = _ignored("")
+
+
+class StderrLog(Section):
+    """Log to standard error."""
+
+    on: bool = False
+    level: str = DEFAULT_LEVEL
+    format: LogFormat = "text"
+    prefix_filter: str = _ignored("")
+
+
+class StorageLog(Section):
+    """databend-meta can log into a stage; this service does not."""
+
+    on: bool = _ignored(False)
+    interval: Count = _ignored(2)
+    stage_name: str = _ignored("log_1f93b76af0bd4b1d8e018667865fbc65")
+    level: str = _ignored("INFO")
+    params: dict[str, str] | None = _ignored(None)
+
+
+class Log(Section):
+    file: FileLog = FileLog()
+    stderr: StderrLog = StderrLog()
+    storage: StorageLog = StorageLog()
+
+
+class RaftConfig(Section):
+    """Identity, data directory and membership of this node. Intervals are milliseconds."""
+
+    id: Count = 0
+    raft_dir: Path = Path("./.databend/meta")
+    raft_listen_host: str = "127.0.0.1"
+    raft_advertise_host: str = Field(default_factory=socket.gethostname)
+    raft_api_port: Port = 28103
+    single: bool = False
+    join: tuple[Address, ...] = ()
+    learner: bool = False
+    leave_via: tuple[Address, ...] = ()
+    leave_id: Count | None = None
+    cluster_name: str = "foo_cluster"
+    snapshot_logs_since_last: Positive = 1024
+    raft_secret: SecretStr | None = _ignored(None)
+    raft_accepted_secrets: tuple[SecretStr, ...] = _ignored(())
+    raft_secret_strict: bool = _ignored(False)
+    heartbeat_interval: Positive = _ignored(500)
+    install_snapshot_timeout: Positive = _ignored(4000)
+    wait_leader_timeout: Positive = _ignored(180000)
+    max_applied_log_to_keep: Count = _ignored(1000)
+    snapshot_chunk_size: Positive = _ignored(4194304)
+    snapshot_db_debug_check: bool = _ignored(True)
+    snapshot_db_block_keys: Positive = _ignored(8000)
+    snapshot_db_block_cache_item: Count = _ignored(1024)
+    snapshot_db_block_cache_size: Count = _ignored(1073741824)
+    compact_immutables_ms: Count | None = _ignored(None)
+    log_cache_max_items: Count = _ignored(1000000)
+    log_cache_capacity: Count = _ignored(1073741824)
+    log_wal_chunk_max_records: Positive = _ignored(100000)
+    log_wal_chunk_max_size: Positive = _ignored(268435456)
+    raft_grpc_max_message_size: Positive = _ignored(MAX_MESSAGE_SIZE)
+    no_sync: bool = _ignored(False)
+    sled_tree_prefix: str = _ignored("")
+    sled_max_cache_size_mb: Count = _ignored(10240)
+
+
+class Admin(Section):
+    """Who may use ``/debug`` and what changes state from another machine; loopback always may."""
+
+    token: SecretStr | None = None
+    token_file: Path | None = None
+
+
+class Config(Section):
+    """The effective configuration of one node."""
+
+    log_level: str = DEFAULT_LEVEL
+    log_dir: Path = Path("./.databend/logs")
+    admin_api_address: Address = "127.0.0.1:28101"
+    admin_tls_server_cert: str = ""
+    admin_tls_server_key: str = ""
+    grpc_api_address: Address = "127.0.0.1:9191"
+    grpc_api_advertise_host: str | None = None
+    grpc_tls_server_cert: str = ""
+    grpc_tls_server_key: str = ""
+    grpc_api_max_message_size: Positive = MAX_MESSAGE_SIZE
+    grpc_transport: Literal["auto", "native", "grpcio"] = "auto"
+    log: Log = Log()
+    raft_config: RaftConfig = RaftConfig()
+    admin: Admin = Admin()
+
+    def file_log(self) -> FileLog:
+        """``log_level`` and ``log_dir`` are shortcuts for ``[log.file]`` where they are set."""
+        changes: dict[str, object] = {}
+        if "log_level" in self.model_fields_set:
+            changes["level"] = self.log_level
+        if "log_dir" in self.model_fields_set:
+            changes["dir"] = self.log_dir
+        return self.log.file.model_copy(update=changes)

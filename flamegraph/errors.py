@@ -1,0 +1,33 @@
+"""What can go wrong, each with the exit code its command ends with.
+
+FlamegraphError            2
+├── InputError             3   the profile cannot be read
+├── OptionError            2   a value asked for makes no sense
+└── OutputError            4   the result cannot be written
+
+Exit code 1 is kept for verdicts: a comparison that finds something has not failed.
+"""
+
+from __future__ import annotations
+
+
+class FlamegraphError(Exception):
+    """Base of every error this library raises on purpose; the message is a sentence for the user."""
+
+    exit_code = 2
+
+
+class InputError(FlamegraphError):
+    """The input cannot be opened, or is not in the format it was said to be in."""
+
+    exit_code = 3
+
+
+class OptionError(FlamegraphError):
+    """A width, threshold or unit is outside what can be drawn."""
+
+
+class OutputError(FlamegraphError):
+    """The result cannot be written where it was asked for."""
+
+    exit_code = 4

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import pytest
+
+from diag.config import Config, load_config
+from diag.errors import ConfigError
+
+SINGLE = {"raft_config.single": True}
+
+UPSTREAM = """
+log_dir                 = "./logs1"
+admin_api_address       = "0.0.0.0:28101"
+grpc_api_address        = "0.0.0.0:9191"
+grpc_api_advertise_host = "127.0.0.1"
+
+[log]
+[log.file]
+level = "INFO"
+limit = 7
+[log.stderr]
+on = true
+format = "text"
+
+[raft_config]
+id                       = 1
+raft_dir                 = "./meta1"
+raft_api_port            = 28103
+raft_listen_host         = "127.0.0.1"
+raft_advertise_host      = "localhost"
+single                   = true
+heartbeat_interval       = 700
+log_cache_capacity       = 1000
+snapshot_db_block_keys   = 100
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "databend-meta.toml"
+    path.write_text(text)
+    return path
+
+
+def test_no_file_and_no_flags_asks_for_single() -> None:
+    with pytest.raises(ConfigError, match=r"exactly one of raft_config\.single and raft_config\.join"):
+        load_config(None, {}, {})
+
+
+def test_defaults_are_the_contracts() -> None:
+    config = load_config(None, SINGLE, {})
+    assert config.admin_api_address == "127.0.0.1:28101"
+    assert config.grpc_api_address == "127.0.0.1:9191"
+    assert config.raft_config.raft_api_port == 28103
+
+
+def test_a_databend_meta_file_loads_unchanged(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, UPSTREAM), {}, {})
+    assert config.raft_config.id == 1
+    assert config.file_log().dir == Path("logs1")
+    assert config.file_log().level == "INFO"
+    assert config.file_log().limit == 7
+
+
+def test_known_keys_without_effect_are_listed(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, UPSTREAM), {}, {})
+    assert sorted(config.inapplicable()) == [
+        "raft_config.heartbeat_interval",
+        "raft_config.log_cache_capacity",
+        "raft_config.snapshot_db_block_keys",
+    ]
+
+
+def test_the_environment_names_the_file_and_flags_win(tmp_path: Path) -> None:
+    path = written(tmp_path, UPSTREAM)
+    config = load_config(None, {"raft_config.id": "5"}, {"METASRV_CONFIG_FILE": str(path)})
+    assert config.raft_config.id == 5
+    assert config.raft_config.raft_advertise_host == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "admin_api_addres = 'a:1'",
+            r"unknown key admin_api_addres; the nearest known one is admin_api_address",
+        ),
+        (
+            "[raft_config]\nraft_prot = 1",
+            "unknown key raft_config.raft_prot; the nearest known one is raft_config.raft",
+        ),
+        ("admin_api_address = 'nowhere'", "admin_api_address = 'nowhere' cannot be used: expected host:port"),
+        ("[raft_config]\nid = 'x'", "raft_config.id = 'x' cannot be used"),
+        ("[raft_config]\nraft_api_port = 70000", "raft_config.raft_api_port = 70000 .* 65535"),
+        ("[admin]\ntoken = 5", r"admin.token = \*\*\* cannot be used"),
+        ("raft_config = 3", "raft_config"),
+        ("x = [", "is not valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_config(written(tmp_path, text), {}, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the configuration file .*none\.toml: No such file"):
+        load_config(tmp_path / "none.toml", SINGLE, {})
+
+
+def test_join_and_half_a_tls_pair_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a cluster engine"):
+        load_config(None, {"raft_config.join": ("127.0.0.1:28103",)}, {})
+    with pytest.raises(ConfigError, match="TLS needs both"):
+        load_config(None, {**SINGLE, "grpc_tls_server_cert": "c.pem"}, {})
+    with pytest.raises(ConfigError, match="there is no file"):
+        load_config(
+            None,
+            {
+                **SINGLE,
+                "admin_tls_server_cert": str(tmp_path / "c"),
+                "admin_tls_server_key": str(tmp_path / "k"),
+            },
+            {},
+        )
+
+
+def test_a_section_given_as_a_value_is_told() -> None:
+    with pytest.raises(ConfigError, match="must be a section"):
+        load_config(None, {"log_dir": "x", "log_dir.y": 1}, {})
+    assert isinstance(load_config(None, SINGLE, {}), Config)

@@ -1,0 +1,12 @@
+"""Waiting for a condition, for tests that must never sleep and hope."""
+
+import time
+from collections.abc import Callable
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Poll until ``condition()`` is true; fail when it is not within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not true within {seconds} s"
+        time.sleep(0.01)
