@@ -11,7 +11,8 @@
     │   └── ProfilerBusy         another profile holds the hooks
     ├── NotLeader
     ├── Unavailable              stopping, starting, or out of a resource
-    │   └── WatcherTooSlow
+    │   ├── WatcherTooSlow
+    │   └── NotInTime            it goes on, but the caller's time is up
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
     │   ├── NewerFormat
@@ -113,6 +114,13 @@ class Unavailable(MetaError):
 
 class WatcherTooSlow(Unavailable):
     """A watcher fell behind its bounded queue and was let go."""
+
+
+class NotInTime(Unavailable):
+    """What the caller waits for goes on, and did not end within the time asked."""
+
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
 
 
 class StoreError(MetaError):

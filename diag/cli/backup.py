@@ -22,7 +22,9 @@ SNAPSHOT_DIR = "snapshots"
 @click.command()
 @grpc_options
 @click.option("--db", type=click.Path(path_type=Path), help="Write to this file instead of standard output.")
-@click.option("--raft-dir", type=click.Path(path_type=Path), help="Export a stopped node's last snapshot instead.")
+@click.option(
+    "--raft-dir", type=click.Path(path_type=Path), help="Export a stopped node's last snapshot instead."
+)
 @click.option("--chunk-size", type=click.IntRange(1, 100_000), default=32, show_default=True)
 def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, chunk_size: int) -> int:
     """Export the catalogue as NDJSON, from a running node or a stopped node's directory."""
@@ -37,7 +39,9 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
 
 @click.command("import")
 @click.option("--raft-dir", type=click.Path(path_type=Path), required=True, help="The new node's directory.")
-@click.option("--db", type=click.Path(path_type=Path, exists=True), help="Read this file instead of standard input.")
+@click.option(
+    "--db", type=click.Path(path_type=Path, exists=True), help="Read this file instead of standard input."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what the directory holds.")
 def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
     """Make a node's data directory from an export."""
@@ -69,7 +73,9 @@ def _output(db: Path | None) -> TextIO:
 def _offline(raft_dir: Path) -> Iterator[str]:
     latest = SnapshotStore(raft_dir / SNAPSHOT_DIR).latest()
     if latest is None:
-        raise ConfigError(f"{raft_dir} holds no snapshot; start the node and run diag snapshot, or export from it")
+        raise ConfigError(
+            f"{raft_dir} holds no snapshot; start the node and run diag snapshot, or export from it"
+        )
     with open_snapshot(latest.path) as store:
         yield from export_lines(store, ())
 

@@ -71,6 +71,7 @@ class _Reader:
     def __init__(self) -> None:
         self._tree = TreeBuilder()
         self._known: dict[bytes, int] = {}
+        self._known_nameless: dict[bytes, int] = {}
         self._stacks = 0
         self._invalid = 0
         self._invalid_numbers: list[int] = []
@@ -132,16 +133,23 @@ class _Reader:
             node = known.get(prefix)
         start = cut + 1
         for key in reversed(missing):
-            node = known[key] = append(node, key[start:])
+            if key.endswith(b";"):
+                node = self._nameless(node, key)
+            else:
+                node = known[key] = append(node, key[start:])
             start = len(key) + 1
         return node
 
     def _grow_trimmed(self, stack: bytes) -> int:
         trimmed = stack.rstrip(b";")
         node = self._known.get(trimmed) if trimmed else ROOT
+        return self._grow(trimmed) if node is None else node
+
+    def _nameless(self, parent: int, key: bytes) -> int:
+        """A frame without a name inside a stack. Its key would be mistaken for a stack to be trimmed."""
+        node = self._known_nameless.get(key)
         if node is None:
-            node = self._grow(trimmed)
-        self._known[stack] = node
+            node = self._known_nameless[key] = self._tree.append(parent, b"")
         return node
 
     def _read_rare(self, line: bytes, number: int) -> None:

@@ -1,0 +1,52 @@
+"""Errors as plain text: one sentence, and the status that stands on the error's class."""
+
+import logging
+import math
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+
+from diag.errors import MetaError, ProfilerBusy
+
+_log = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` as text."""
+    app.add_exception_handler(MetaError, _meta_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _meta_error(request: Request, error: Exception) -> PlainTextResponse:
+    status = error.http_status if isinstance(error, MetaError) else 500
+    headers = {}
+    if isinstance(error, ProfilerBusy):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return _text(request, str(error), status, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> PlainTextResponse:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = dict((error.headers or {}) if isinstance(error, HTTPException) else {})
+    if status == 404:
+        message = f"There is nothing at {request.url.path}; /debug/home lists what there is."
+    elif status == 405:
+        message = f"{request.url.path} does not answer {request.method}; it answers {headers.get('Allow', 'GET')}."
+    else:
+        message = str(error)
+    return _text(request, message, status, headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> PlainTextResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _text(request, f"{type(error).__name__} inside the node; its log has the details.", 500, {})
+
+
+def _text(request: Request, message: str, status: int, headers: dict[str, str]) -> PlainTextResponse:
+    if request.url.path.startswith(("/debug/pprof", "/debug/mem")):
+        # Go's pprof tool shows the text of an error only when this header stands on it.
+        headers["X-Go-Pprof"] = "1"
+    headers["Cache-Control"] = "no-store"
+    return PlainTextResponse(f"{message}\n", status, headers)

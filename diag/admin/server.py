@@ -1,0 +1,100 @@
+"""uvicorn on a loop that is running already, with the listening socket and the signals left to the node."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from diag.errors import ConfigError
+
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The node handles signals: it stops more than this server."""
+        yield
+
+
+class AdminServer:
+    """Serves ``app`` at ``host:port`` (0: any free port), with TLS when ``cert`` and ``key`` are given."""
+
+    def __init__(self, app: FastAPI, host: str, port: int, *, cert: str = "", key: str = "") -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._cert = cert
+        self._key = key
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self) -> int:
+        """Listen and serve; returns the bound port. ConfigError when address or TLS files cannot be used."""
+        self._check_tls()
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            # The guard needs the connection's own address, not a header's.
+            proxy_headers=False,
+            ssl_certfile=self._cert or None,
+            ssl_keyfile=self._key or None,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"The TLS files {self._cert} and {self._key} cannot be used: {error}."
+            ) from None
+        listener = self._listen()
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="admin server")
+        while not self._server.started and not self._serving.done():
+            await asyncio.sleep(0.001)
+        if self._serving.done():
+            listener.close()
+            await self._serving
+            raise ConfigError("The admin API could not start; the log says why.")
+        return int(listener.getsockname()[1])
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """Stop listening, give running requests ``grace`` seconds, then end them. May be called twice."""
+        if self._server is None or self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, round(grace))
+        self._server.should_exit = True
+        await self._serving
+        self._server = self._serving = None
+
+    def _check_tls(self) -> None:
+        if bool(self._cert) != bool(self._key):
+            raise ConfigError("admin_tls_server_cert and admin_tls_server_key go together; one is missing.")
+        for file in filter(None, (self._cert, self._key)):
+            if not Path(file).is_file():
+                raise ConfigError(f"The TLS file {file} does not exist; give the path of a PEM file.")
+
+    def _listen(self) -> socket.socket:
+        address = f"{self._host}:{self._port}"
+        try:
+            family, *_, target = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise ConfigError(f"admin_api_address {address} cannot be used: {error.strerror}.") from None
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(target)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise ConfigError(
+                f"admin_api_address {address} cannot be used: {error.strerror}. Choose another, or stop what has it."
+            ) from None
+        return listener

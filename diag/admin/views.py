@@ -1,0 +1,105 @@
+"""Nodes, log ids and status as JSON: the contract's fields, and those of the current upstream service.
+
+Where upstream's form of a field differs from the contract's, the object holds
+both: a log id has ``term`` beside ``leader_id``, a node ``grpc_api_addr``
+beside ``grpc_api_advertise_address``.
+"""
+
+from typing import Any
+
+from diag.replication import ClusterStatus, LogId, NodeAddress, SnapshotFacts
+
+#: Upstream's name for the form of its exported data, which ours is compatible with.
+DATA_VERSION = "V004"
+
+
+class Views:
+    """``version`` is this program's; ``grpc_address`` stands for a node that advertises none, if it is this one."""
+
+    def __init__(self, version: str, grpc_address: str) -> None:
+        self._version = version
+        self._grpc_address = grpc_address
+
+    def node(self, node: NodeAddress, this: NodeAddress) -> dict[str, Any]:
+        """One node, told by the node ``this``."""
+        own = self._grpc_address if node.node_id == this.node_id else ""
+        return {
+            "name": node.name,
+            "endpoint": {"addr": node.raft_host, "port": node.raft_port},
+            "grpc_api_addr": node.grpc_advertise or own,
+            "grpc_api_advertise_address": node.grpc_advertise,
+        }
+
+    def nodes(self, status: ClusterStatus) -> list[dict[str, Any]]:
+        """All members, voters first."""
+        return [self.node(node, status.node) for node in (*status.voters, *status.non_voters)]
+
+    def status(self, status: ClusterStatus) -> dict[str, Any]:
+        """``/v1/cluster/status``."""
+        this = status.node
+        snapshot = status.snapshot
+        is_leader = status.state == "Leader"
+        return {
+            "id": this.node_id,
+            "name": this.name,
+            "binary_version": self._version,
+            "data_version": DATA_VERSION,
+            "endpoint": f"{this.raft_host}:{this.raft_port}",
+            "db_size": status.db_size,
+            "raft_log": _raft_log(status.log_size),
+            "key_count": status.key_count,
+            "snapshot_key_count": snapshot.key_count + snapshot.expire_count if snapshot else 0,
+            "state": status.state,
+            "is_leader": is_leader,
+            "current_term": status.term,
+            "last_log_index": status.last_log_index,
+            "last_applied": log_id(status.last_applied),
+            "snapshot_last_log_id": log_id(snapshot.log_id) if snapshot else None,
+            "purged": log_id(status.purged) if status.purged else None,
+            "leader": self.node(status.leader, this) if status.leader else None,
+            "replication": _replication(status) if is_leader else None,
+            "voters": [self.node(node, this) for node in status.voters],
+            "non_voters": [self.node(node, this) for node in status.non_voters],
+            "last_seq": status.last_seq,
+        }
+
+
+def log_id(position: LogId) -> dict[str, Any]:
+    """A log id in both forms at once."""
+    return {
+        "term": position.term,
+        "index": position.index,
+        "leader_id": {"term": position.term, "node_id": position.node_id},
+    }
+
+
+def snapshot(facts: SnapshotFacts) -> dict[str, Any]:
+    """What a node holds as its last snapshot; sizes in bytes."""
+    return {
+        "last_log_id": log_id(facts.log_id),
+        "path": str(facts.path),
+        "key_count": facts.key_count,
+        "expire_count": facts.expire_count,
+        "size": facts.size,
+        "content_hash": facts.content_hash,
+        "created_ms": facts.created_ms,
+        "seconds": facts.seconds,
+    }
+
+
+def _replication(status: ClusterStatus) -> dict[str, Any]:
+    return {str(node_id): log_id(position) for node_id, position in sorted(status.replication.items())}
+
+
+def _raft_log(size: int) -> dict[str, Any]:
+    """Upstream's shape: this engine's log is one open chunk, without a cache of entries."""
+    return {
+        "cache_items": 0,
+        "cache_used_size": 0,
+        "wal_total_size": size,
+        "wal_open_chunk_size": size,
+        "wal_offset": size,
+        "wal_closed_chunk_count": 0,
+        "wal_closed_chunk_total_size": 0,
+        "wal_closed_chunk_sizes": {},
+    }

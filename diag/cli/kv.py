@@ -1,0 +1,150 @@
+"""``diag kv get | put | delete | list | mget`` and ``diag watch``: the store from the command line."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from diag.kv.records import Record
+from diag.rpc.client import MetaClient
+
+DEFAULT_GRPC = "127.0.0.1:9191"
+
+
+def grpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--endpoint``, which may be given more than once."""
+    return click.option(
+        "--endpoint",
+        multiple=True,
+        default=[DEFAULT_GRPC],
+        show_default=True,
+        help="gRPC address, host:port.",
+    )(command)
+
+
+@click.group()
+def kv() -> None:
+    """Read and write keys."""
+
+
+@kv.command()
+@grpc_options
+@click.option("--json", "as_json", is_flag=True, help="The record with its seq, not only its data.")
+@click.argument("key")
+def get(endpoint: tuple[str, ...], as_json: bool, key: str) -> int:
+    """Print a key's data; exit code 1 when it is absent."""
+
+    async def run(client: MetaClient) -> int:
+        record = await client.get(key)
+        if as_json:
+            click.echo(json.dumps(_fields(record)))
+        elif record is not None:
+            _print_data(record)
+        return 0 if record is not None else 1
+
+    return _with_client(endpoint, run)
+
+
+@kv.command()
+@grpc_options
+@click.option("--ttl", type=click.FloatRange(min=0.001), help="Seconds to live.")
+@click.argument("key")
+@click.argument("value")
+def put(endpoint: tuple[str, ...], ttl: float | None, key: str, value: str) -> int:
+    """Write a key; VALUE - is read from standard input. Prints the new seq."""
+    data = click.get_binary_stream("stdin").read() if value == "-" else value.encode()
+
+    async def run(client: MetaClient) -> int:
+        written = await client.put(key, data, ttl_ms=None if ttl is None else int(ttl * 1000))
+        click.echo(written.current.seq if written.current else 0)
+        return 0
+
+    return _with_client(endpoint, run)
+
+
+@kv.command()
+@grpc_options
+@click.argument("key")
+def delete(endpoint: tuple[str, ...], key: str) -> int:
+    """Delete a key; exit code 1 when it was absent."""
+
+    async def run(client: MetaClient) -> int:
+        return 0 if (await client.delete(key)).success else 1
+
+    return _with_client(endpoint, run)
+
+
+@kv.command("list")
+@grpc_options
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a line, with seq and data.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many keys.")
+@click.argument("prefix", default="")
+def list_(endpoint: tuple[str, ...], as_json: bool, limit: int | None, prefix: str) -> int:
+    """The keys that start with PREFIX, in order."""
+
+    async def run(client: MetaClient) -> int:
+        async for key, record in client.list(prefix, limit):
+            click.echo(json.dumps({"key": key} | _fields(record)) if as_json else key)
+        return 0
+
+    return _with_client(endpoint, run)
+
+
+@kv.command()
+@grpc_options
+@click.argument("keys", nargs=-1, required=True)
+def mget(endpoint: tuple[str, ...], keys: tuple[str, ...]) -> int:
+    """A JSON object a key, in the order given; exit code 1 when one is absent."""
+
+    async def run(client: MetaClient) -> int:
+        records = await client.mget(list(keys))
+        for key, record in zip(keys, records, strict=True):
+            click.echo(json.dumps({"key": key} | _fields(record)))
+        return 0 if all(records) else 1
+
+    return _with_client(endpoint, run)
+
+
+@click.command()
+@grpc_options
+@click.option("--initial-flush", is_flag=True, help="First what the range holds now.")
+@click.argument("key")
+@click.argument("key_end", required=False)
+def watch(endpoint: tuple[str, ...], initial_flush: bool, key: str, key_end: str | None) -> int:
+    """Print changes of KEY, or of [KEY, KEY_END), a JSON object a line, until interrupted."""
+
+    async def run(client: MetaClient) -> int:
+        async for event in client.watch(key, key_end, initial_flush=initial_flush):
+            click.echo(
+                json.dumps({"key": event.key, "prev": _fields(event.prev), "current": _fields(event.current)})
+            )
+        return 0
+
+    return _with_client(endpoint, run)
+
+
+def _with_client(endpoints: tuple[str, ...], run: Callable[[MetaClient], Coroutine[Any, Any, int]]) -> int:
+    async def connected() -> int:
+        async with MetaClient(list(endpoints)) as client:
+            return await run(client)
+
+    return asyncio.run(connected())
+
+
+def _fields(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"seq": 0, "data": None}
+    return {
+        "seq": record.seq,
+        "data": record.data.decode("utf-8", "backslashreplace"),
+        "expire_at": record.expire_at,
+        "proposed_at_ms": record.proposed_at_ms,
+    }
+
+
+def _print_data(record: Record) -> None:
+    stream = click.get_binary_stream("stdout")
+    stream.write(record.data)
+    stream.write(b"\n")

@@ -1,0 +1,338 @@
+"""The store: LMDB behind a few methods, in keys and records.
+
+Three tables: ``records`` (a ``KeyTree``), ``expiry`` ((expire_ms, seq) -> key) and
+``meta``, one row that is written in the transaction of the entries it counts.
+Reads never wait for writes and see one state; a read transaction that stays open
+keeps the engine from reusing pages, so they are to be short.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from struct import Struct
+from typing import NamedTuple, Self
+
+import lmdb
+
+from diag.errors import NoSpace, StoreError
+from diag.kv import directory
+from diag.kv.codec import decode, encode
+from diag.kv.keys import DIRECT, ROOT, KeyTree, Nodes, after_all
+from diag.kv.records import Record
+
+#: Address space only: the file is sparse and grows with what is in it.
+DEFAULT_MAP_SIZE = 64 << 30
+
+_STATE = b"state"
+_FEATURES = b"features"
+_STATE_ROW = Struct("<QQQQQQQ")
+_EXPIRY_KEY = Struct(">QQ")
+_MAX_ROOT = DIRECT - len(ROOT)
+_NEVER = 1 << 65
+
+
+class Position(NamedTuple):
+    """The last applied entry's place in the log; zeros when there is none."""
+
+    term: int = 0
+    node_id: int = 0
+    index: int = 0  # type: ignore[assignment]  # the log's own term, over tuple.index
+
+
+class _Tables(NamedTuple):
+    records: "lmdb._Database"
+    expiry: "lmdb._Database"
+    meta: "lmdb._Database"
+
+
+class ReadTxn:
+    """One state of the store. Used on one thread at a time; nothing here hides the expired."""
+
+    def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables) -> None:
+        self._txn = txn
+        self._tables = tables
+        row = txn.get(_STATE, db=tables.meta)
+        term, node_id, index, seq, log_time, next_id, nodes = (
+            (0, 0, 0, 0, 0, 1, 0) if row is None else _STATE_ROW.unpack(row)
+        )
+        self._applied = Position(term, node_id, index)
+        self._seq: int = seq
+        self._log_time: int = log_time
+        self._tree = KeyTree(txn, tables.records, Nodes(next_id, nodes))
+
+    def get(self, key: str) -> Record | None:
+        """The record of a key, expired or not."""
+        name = key.encode()
+        if len(name) <= _MAX_ROOT:
+            stored = self._txn.get(ROOT + name, db=self._tables.records)
+        else:
+            stored = self._tree.get(name)
+        return None if stored is None else decode(stored)
+
+    def scan(
+        self, prefix: str = "", after: str | None = None, limit: int | None = None
+    ) -> Iterator[tuple[str, Record]]:
+        """Records whose key starts with ``prefix`` and is above ``after``, in byte order."""
+        low = prefix.encode()
+        return self._records(low, after_all(low), after, limit)
+
+    def scan_range(
+        self, start: str, end: str, after: str | None = None, limit: int | None = None
+    ) -> Iterator[tuple[str, Record]]:
+        """Records with ``start <= key < end`` and above ``after``, in byte order."""
+        return self._records(start.encode(), end.encode(), after, limit)
+
+    def raw_items(self) -> Iterator[tuple[bytes, memoryview]]:
+        """Every key and stored form, in byte order."""
+        return self._tree.walk(b"", None)
+
+    def count_prefix(self, prefix: str, at_most: int | None = None) -> int:
+        """How many keys start with ``prefix``, counted up to ``at_most``."""
+        if not prefix and at_most is None:
+            return self.key_count()
+        low = prefix.encode()
+        count = 0
+        for _ in self._tree.walk(low, after_all(low)):
+            if count == at_most:
+                break
+            count += 1
+        return count
+
+    def key_count(self) -> int:
+        """All keys, expired ones not yet purged included."""
+        # Each node besides the root costs one marker, which is an entry but no key.
+        return int(self._txn.stat(self._tables.records)["entries"]) - self._tree.nodes.alive
+
+    def expire_count(self) -> int:
+        """Keys that have an expiry."""
+        return int(self._txn.stat(self._tables.expiry)["entries"])
+
+    def expiries(self) -> Iterator[tuple[int, int, str]]:
+        """(expire_ms, seq, key), in the order in which they are purged."""
+        for place, key in self._txn.cursor(self._tables.expiry):
+            expire_ms, seq = _EXPIRY_KEY.unpack(place)
+            yield expire_ms, seq, str(key, "utf-8")
+
+    def applied(self) -> Position:
+        """The last applied entry."""
+        return self._applied
+
+    def seq(self) -> int:
+        """The seq of the last record written."""
+        return self._seq
+
+    def log_time_ms(self) -> int:
+        """The log time of the last applied entry."""
+        return self._log_time
+
+    def features(self) -> tuple[str, ...]:
+        """The enabled features, sorted."""
+        row = self._txn.get(_FEATURES, db=self._tables.meta)
+        return () if row is None else tuple(json.loads(bytes(row)))
+
+    def _records(
+        self, low: bytes, high: bytes | None, after: str | None, limit: int | None
+    ) -> Iterator[tuple[str, Record]]:
+        if after is not None:
+            low = max(low, after.encode() + b"\x00")
+        if limit is not None and limit <= 0:
+            return
+        left = limit
+        for key, stored in self._tree.walk(low, high):
+            yield key.decode(), decode(stored)
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
+
+
+class WriteTxn(ReadTxn):
+    """A state in the making: what ``apply`` works on. Nothing is seen by others before the commit."""
+
+    def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables) -> None:
+        super().__init__(txn, tables)
+        self._first_expiry: int | None = None
+
+    def put(self, key: str, record: Record) -> None:
+        """Write a record; the expiry index is the caller's to keep."""
+        name = key.encode()
+        if len(name) <= _MAX_ROOT:
+            self._txn.put(ROOT + name, encode(record), db=self._tables.records)
+        else:
+            self._tree.put(name, encode(record))
+
+    def delete(self, key: str) -> None:
+        """Remove a record; absent is fine."""
+        name = key.encode()
+        if len(name) <= _MAX_ROOT:
+            self._txn.delete(ROOT + name, db=self._tables.records)
+        else:
+            self._tree.delete(name)
+
+    def next_seq(self) -> int:
+        """Advance the counter of writes."""
+        self._seq += 1
+        return self._seq
+
+    def set_seq(self, seq: int) -> None:
+        """Set the counter, as an import does."""
+        self._seq = seq
+
+    def set_applied(self, position: Position) -> None:
+        """Record the last applied entry."""
+        self._applied = position
+
+    def advance_log_time(self, log_time_ms: int) -> int:
+        """The log time to apply at: the one given, but never one before an earlier entry's."""
+        if log_time_ms > self._log_time:
+            self._log_time = log_time_ms
+        return self._log_time
+
+    def set_features(self, enabled: tuple[str, ...]) -> None:
+        """Replace the enabled features."""
+        self._txn.put(_FEATURES, json.dumps(sorted(enabled)).encode(), db=self._tables.meta)
+
+    def first_expiry(self) -> int:
+        """The earliest expiry in ms, or one beyond every clock; looked up once per change of it."""
+        if self._first_expiry is None:
+            cursor = self._txn.cursor(self._tables.expiry)
+            self._first_expiry = int(_EXPIRY_KEY.unpack(cursor.key())[0]) if cursor.first() else _NEVER
+        return self._first_expiry
+
+    def index_expiry(self, expire_ms: int, seq: int, key: str) -> None:
+        """Add a key to the expiry index."""
+        self._txn.put(_EXPIRY_KEY.pack(expire_ms, seq), key.encode(), db=self._tables.expiry)
+        if self._first_expiry is not None and expire_ms < self._first_expiry:
+            self._first_expiry = expire_ms
+
+    def unindex_expiry(self, expire_ms: int, seq: int) -> None:
+        """Remove a key from the expiry index."""
+        self._txn.delete(_EXPIRY_KEY.pack(expire_ms, seq), db=self._tables.expiry)
+        if expire_ms == self._first_expiry:
+            self._first_expiry = None
+
+    def finish(self) -> None:
+        """Write the state row; the store calls it before the commit."""
+        row = _STATE_ROW.pack(*self._applied, self._seq, self._log_time, *self._tree.nodes)
+        self._txn.put(_STATE, row, db=self._tables.meta)
+
+
+class Store:
+    """A data directory opened by this process."""
+
+    def __init__(
+        self, path: Path, env: lmdb.Environment, lock: directory.DirectoryLock, readonly: bool
+    ) -> None:
+        self.path = path
+        self._env = env
+        self._lock = lock
+        self._readonly = readonly
+        self._closed = False
+        self._page_size = int(env.stat()["psize"])
+        with env.begin(write=not readonly) as txn:
+            names = (b"records", b"expiry", b"meta")
+            self._tables = _Tables(*(env.open_db(name, txn=txn, create=not readonly) for name in names))
+
+    @classmethod
+    def open(
+        cls, path: Path, *, map_size: int = DEFAULT_MAP_SIZE, readonly: bool = False, sync: bool = True
+    ) -> Self:
+        """Open a store, making it when the directory holds none and ``readonly`` is not asked.
+
+        ``map_size`` is the most the data may grow to, in bytes. ``sync=False`` drops
+        durability, for a copy that is thrown away when building it fails.
+        Raises ``DirectoryInUse``, ``NewerFormat``, ``Damaged`` or ``NoSpace``; the
+        directory is then as it was.
+        """
+        with directory.explained(path):
+            if not readonly:
+                path.mkdir(parents=True, exist_ok=True)
+            lock = directory.DirectoryLock(path, shared=readonly)
+        try:
+            with directory.explained(path):
+                return cls._open_locked(path, lock, map_size, readonly, sync)
+        except BaseException:
+            lock.close()
+            raise
+
+    @classmethod
+    def _open_locked(
+        cls, path: Path, lock: directory.DirectoryLock, map_size: int, readonly: bool, sync: bool
+    ) -> Self:
+        new = not readonly and directory.is_new(path)
+        if new:
+            directory.write_format(path, ready=False)
+        else:
+            directory.check(path)
+        env = lmdb.open(
+            str(path),
+            map_size=map_size,
+            max_dbs=4,
+            max_readers=1024,
+            readonly=readonly,
+            # Our own lock keeps writers away from a reader's directory, which may be unwritable.
+            lock=not readonly,
+            sync=sync,
+            create=new,
+            lib_version=0,
+        )
+        try:
+            info = env.info()
+            if not new:
+                directory.check_length(path, info["last_pgno"] + 1, env.stat()["psize"])
+            store = cls(path, env, lock, readonly)
+        except BaseException:
+            env.close()
+            raise
+        if new:
+            directory.write_format(path, ready=True)
+        return store
+
+    @contextmanager
+    def read(self) -> Iterator[ReadTxn]:
+        """A read transaction; any thread, any number, never waiting for a writer."""
+        self._refuse_closed()
+        with directory.explained(self.path), self._env.begin(buffers=True) as txn:
+            yield ReadTxn(txn, self._tables)
+
+    @contextmanager
+    def write(self) -> Iterator[WriteTxn]:
+        """A write transaction, durable when the block ends, undone when it raises."""
+        self._refuse_closed()
+        if self._readonly:
+            raise NoSpace(f"{self.path} is open for reading only; open it for writing to change it.")
+        with directory.explained(self.path), self._env.begin(write=True, buffers=True) as txn:
+            made = WriteTxn(txn, self._tables)
+            yield made
+            made.finish()
+
+    def size(self) -> int:
+        """Bytes of the pages the store uses on disk."""
+        self._refuse_closed()
+        return (int(self._env.info()["last_pgno"]) + 1) * self._page_size
+
+    def copy_to(self, target: Path) -> None:
+        """Write a compact copy of one state into an existing, empty directory; writers go on."""
+        self._refuse_closed()
+        with directory.explained(target):
+            self._env.copy(str(target), compact=True)
+            directory.write_format(target, ready=True)
+
+    def close(self) -> None:
+        """Let the directory go; idempotent. No transaction may be open."""
+        if not self._closed:
+            self._closed = True
+            self._env.close()
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _refuse_closed(self) -> None:
+        # The engine crashes the process when used after its map is gone.
+        if self._closed:
+            raise StoreError(f"The store in {self.path} is closed.")

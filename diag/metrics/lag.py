@@ -1,0 +1,43 @@
+"""How late the event loop runs what is due: the first thing to look at when every call is slow."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+
+class LoopLag:
+    """Wakes every ``interval`` seconds, and keeps for ``window`` seconds by how much it woke too late."""
+
+    def __init__(
+        self, interval: float = 0.25, window: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval = interval
+        self._clock = clock
+        self._lags: deque[float] = deque(maxlen=max(1, round(window / interval)))
+        self._task: asyncio.Task[None] | None = None
+        self._due = float("inf")
+
+    def start(self) -> None:
+        """Begin on the running loop."""
+        self._due = self._clock() + self._interval
+        self._task = asyncio.create_task(self._watch(), name="loop lag")
+
+    async def stop(self) -> None:
+        """End; may be called twice."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+            self._due = float("inf")
+
+    def worst(self) -> float:
+        """The longest lag in seconds, counting one that has not ended for this task yet."""
+        return max(0.0, self._clock() - self._due, *self._lags)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            now = self._clock()
+            self._lags.append(max(0.0, now - self._due))
+            self._due = now + self._interval

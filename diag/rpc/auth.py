@@ -1,0 +1,89 @@
+"""The handshake and the token it hands out (wire protocol, sections 2.1 to 2.3)."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+
+from diag.errors import InvalidRequest, MetaError, Unauthenticated
+from diag.rpc.stubs import auth_pb2, meta_pb2 as pb
+
+TOKEN_KEY = "auth-token-bin"  # noqa: S105  the metadata key, not a token
+PROTOCOL_VERSION = 260_304_000_000
+MIN_CLIENT_VERSION = 1_002_259
+USER = "root"
+
+_NONCE = 16
+_REMEMBERED = 4096
+
+
+class HandshakeAuth:
+    """Issues tokens and checks them. They are signed with a key of this process and die with it.
+
+    A token is a nonce and its HMAC. One that verified once is remembered, since
+    a client shows the same token with every call it makes.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._verified: set[bytes] = set()
+
+    def handshake(self, request: pb.HandshakeRequest) -> pb.HandshakeResponse:
+        """Answer with a new token; raises InvalidRequest, Unauthenticated, or MetaError on a payload that is none."""
+        _check_version(request.protocol_version)
+        credentials = auth_pb2.BasicAuth()
+        try:
+            credentials.ParseFromString(request.payload)
+        except Exception as error:  # protobuf's DecodeError has no stable home to import from
+            raise MetaError(
+                f"the handshake's payload is not a BasicAuth message of user name and password: {error}"
+            ) from error
+        if credentials.username != USER:
+            raise Unauthenticated(f"Unknown user: {credentials.username}")
+        return pb.HandshakeResponse(protocol_version=PROTOCOL_VERSION, payload=self._issue())
+
+    def check(self, metadata: Sequence[tuple[str, str | bytes]]) -> None:
+        """Raise Unauthenticated unless a call's metadata carries a token of this process."""
+        for key, value in metadata:
+            if key == TOKEN_KEY:
+                if value not in self._verified:
+                    self._verify(value)
+                return
+        raise Unauthenticated(f"Error {TOKEN_KEY} is empty")
+
+    def revoke_all(self) -> None:
+        """Make every token issued so far invalid; clients answer that with a new handshake."""
+        self._key = secrets.token_bytes(32)
+        self._verified.clear()
+
+    def _issue(self) -> bytes:
+        nonce = secrets.token_bytes(_NONCE)
+        return nonce + self._sign(nonce)
+
+    def _sign(self, nonce: bytes) -> bytes:
+        return hmac.digest(self._key, nonce, hashlib.sha256)
+
+    def _verify(self, token: str | bytes) -> None:
+        if not isinstance(token, bytes) or not token:
+            raise Unauthenticated(f"Error {TOKEN_KEY} is empty")
+        if not hmac.compare_digest(token[_NONCE:], self._sign(token[:_NONCE])):
+            raise Unauthenticated(
+                "token verify failed: it was not issued by this process; handshake again for a new one"
+            )
+        if len(self._verified) >= _REMEMBERED:
+            self._verified.clear()
+        self._verified.add(token)
+
+
+def _check_version(number: int) -> None:
+    """Version 0 is a client older than version numbers, and is not checked."""
+    if 0 < number < MIN_CLIENT_VERSION:
+        raise InvalidRequest(
+            f"meta-client protocol_version({version_text(number)}) < "
+            f"metasrv min-compatible({version_text(MIN_CLIENT_VERSION)}); use a newer client"
+        )
+
+
+def version_text(number: int) -> str:
+    """``1002453`` as ``1.2.453``."""
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
