@@ -13,6 +13,7 @@ from zlib import crc32
 _SHADES = 4
 _MODULE_IN_BRACKETS = re.compile(r"(.+) \(([^()]+?)(?::\d+)?\)$")
 _MODULE_BEFORE = re.compile(r"(.*?)(?:::|[`/.])([^`/.:]+)$")
+_DECLARATION = re.compile(r"\b([a-z-]+):var\(--fg-([a-z0-9-]+)\)")
 
 
 class Theme(NamedTuple):
@@ -32,10 +33,22 @@ class Theme(NamedTuple):
 
 LIGHT = Theme(
     classes=(
-        "#f1785f", "#f38872", "#f49885", "#f6a798",
-        "#f38d49", "#f59c61", "#f6ab79", "#f8ba91",
-        "#f5ab3d", "#f6b655", "#f7c06e", "#f9cd8b",
-        "#f1cb41", "#f3d35e", "#f5da7a", "#f7e297",
+        "#f1785f",
+        "#f38872",
+        "#f49885",
+        "#f6a798",
+        "#f38d49",
+        "#f59c61",
+        "#f6ab79",
+        "#f8ba91",
+        "#f5ab3d",
+        "#f6b655",
+        "#f7c06e",
+        "#f9cd8b",
+        "#f1cb41",
+        "#f3d35e",
+        "#f5da7a",
+        "#f7e297",
     ),
     root="#d8d4ce",
     match="#7a3fd1",
@@ -50,10 +63,22 @@ LIGHT = Theme(
 
 DARK = Theme(
     classes=(
-        "#733026", "#7e352a", "#8a3a2e", "#953f32",
-        "#6b381f", "#773e22", "#824526", "#8c4a29",
-        "#5d3d19", "#69451c", "#734b1f", "#7d5221",
-        "#4f3e17", "#59461a", "#634e1d", "#6d5620",
+        "#733026",
+        "#7e352a",
+        "#8a3a2e",
+        "#953f32",
+        "#6b381f",
+        "#773e22",
+        "#824526",
+        "#8c4a29",
+        "#5d3d19",
+        "#69451c",
+        "#734b1f",
+        "#7d5221",
+        "#4f3e17",
+        "#59461a",
+        "#634e1d",
+        "#6d5620",
     ),
     root="#3b3d44",
     match="#c9a6ff",
@@ -65,6 +90,7 @@ DARK = Theme(
     accent="#c9a6ff",
     line="#45474f",
 )
+
 
 def color_class(name: str) -> int:
     """The class of a frame, 0..15."""
@@ -85,21 +111,30 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def stylesheet() -> str:
-    """The palette as CSS: the light theme, and the dark one for readers who prefer it."""
+def stylesheet(rules: str) -> str:
+    """`rules` with the palette before them: the light theme, and the dark one for readers who prefer it.
+
+    Rules name colours as `var(--fg-NAME)`. A program that draws SVG but knows no CSS variables takes the
+    light colour, which is put in front of each such declaration.
+    """
     classes = "".join(f".flamegraph .c{i}{{fill:var(--fg-c{i})}}\n" for i in range(len(LIGHT.classes)))
+    light = _named(LIGHT)
     return (
         f".flamegraph{{{_variables(LIGHT)}}}\n"
-        f"@media (prefers-color-scheme:dark){{.flamegraph{{{_variables(DARK)}}}}}\n"
-        f"@media print{{.flamegraph{{{_variables(LIGHT)}}}}}\n{classes}"
+        f"@media screen and (prefers-color-scheme:dark){{.flamegraph{{{_variables(DARK)}}}}}\n"
+        + _DECLARATION.sub(lambda rule: f"{rule[1]}:{light[rule[2]]};{rule[0]}", classes + rules)
     )
 
 
-def _variables(theme: Theme) -> str:
+def _named(theme: Theme) -> dict[str, str]:
     named = {f"c{i}": color for i, color in enumerate(theme.classes)}
     for field in theme._fields[1:]:
         named[field.replace("_", "-")] = getattr(theme, field)
-    return ";".join(f"--fg-{name}:{color}" for name, color in named.items())
+    return named
+
+
+def _variables(theme: Theme) -> str:
+    return ";".join(f"--fg-{name}:{color}" for name, color in _named(theme).items())
 
 
 def _hash(text: str) -> int:

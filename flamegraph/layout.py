@@ -17,7 +17,7 @@ ROOT_NAME = "all"
 
 
 class Frame(NamedTuple):
-    """One rectangle. `x` and `width` in pixels from the left edge of the root, `start` in the profile's unit."""
+    """One rectangle. `x` and `width` in pixels from the root's left edge, `start` in the profile's unit."""
 
     node: int
     x: float

@@ -86,7 +86,7 @@ class Profile:
     @cached_property
     def totals(self) -> list[Weight]:
         """Weight of every node with all its descendants."""
-        if any(type(weight) is float for weight in self.weights):
+        if self.fractional:
             return _exact_totals(self.weights, self.parent)
         totals = list(self.weights)
         _add_to_parents(totals, self.parent)
@@ -98,12 +98,31 @@ class Profile:
 
     def top(self, n: int) -> list[Hot]:
         """The n functions with the largest weight of their own, largest first."""
-        own: dict[int, Weight] = {}
-        for name, weight in zip(self.name[1:], self.weights[1:], strict=True):
-            own[name] = own.get(name, 0) + weight
+        own = self.self_by_name()
         whole = self._totals_by_name()
         order = sorted(own, key=lambda name: (-own[name], -whole[name], self.names[name]))
         return [Hot(self.names[i].decode("utf-8", "replace"), own[i], whole[i]) for i in order[:n]]
+
+    def self_by_name(self) -> dict[int, Weight]:
+        """Own weight of every function, by name id; the root's own weight belongs to none."""
+        if self.fractional:
+            return self._exact_self_by_name()
+        own: dict[int, Weight] = dict.fromkeys(self.name[1:], 0)
+        for name, weight in zip(self.name[1:], self.weights[1:], strict=True):
+            if weight:
+                own[name] += weight
+        return own
+
+    def _exact_self_by_name(self) -> dict[int, Weight]:
+        parts: dict[int, list[Weight]] = {}
+        for name, weight in zip(self.name[1:], self.weights[1:], strict=True):
+            parts.setdefault(name, []).append(weight)
+        return {name: math.fsum(weights) for name, weights in parts.items()}
+
+    @cached_property
+    def fractional(self) -> bool:
+        """Whether any weight is not a whole number."""
+        return any(type(weight) is float for weight in self.weights)
 
     def stacks(self) -> Iterator[tuple[tuple[str, ...], Weight]]:
         """Every stack that has weight of its own, as (frames from the outermost caller inwards, weight)."""
@@ -188,7 +207,9 @@ class TreeBuilder:
         """The finished profile; the builder must not be used again."""
         for node, fractions in self._fractions.items():
             self.weights[node] = math.fsum([self.weights[node], *fractions])
-        return Profile(array("q", self.parent), array("q", self.name), self.weights, self.names, unit, metadata)
+        return Profile(
+            array("q", self.parent), array("q", self.name), self.weights, self.names, unit, metadata
+        )
 
 
 def _add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:

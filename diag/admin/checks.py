@@ -1,4 +1,4 @@
-"""Named readiness checks. Each says in a sentence why it fails, because a probe's log is often all there is."""
+"""Named readiness checks. Each says why it fails, because a probe's log is often all there is."""
 
 import shutil
 import time
@@ -16,7 +16,7 @@ MAX_STALL_SECONDS = 5.0
 
 
 class Check(NamedTuple):
-    """``run`` returns None when all is well, otherwise the reason. It runs on the loop, so it must be quick."""
+    """``run`` returns None when all is well, otherwise the reason. It runs on the loop, so is quick."""
 
     name: str
     run: Callable[[], str | None]

@@ -33,7 +33,9 @@ async def _http_error(request: Request, error: Exception) -> PlainTextResponse:
     if status == 404:
         message = f"There is nothing at {request.url.path}; /debug/home lists what there is."
     elif status == 405:
-        message = f"{request.url.path} does not answer {request.method}; it answers {headers.get('Allow', 'GET')}."
+        message = (
+            f"{request.url.path} does not answer {request.method}; it answers {headers.get('Allow', 'GET')}."
+        )
     else:
         message = str(error)
     return _text(request, message, status, headers)

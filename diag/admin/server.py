@@ -16,6 +16,14 @@ _BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The node handles signals: it stops more than this server."""
@@ -57,11 +65,12 @@ class AdminServer:
         listener = self._listen()
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="admin server")
-        while not self._server.started and not self._serving.done():
-            await asyncio.sleep(0.001)
-        if self._serving.done():
-            listener.close()
+        listening = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait([listening, self._serving], return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
+        if not self._server.started:
             await self._serving
+            listener.close()
             raise ConfigError("The admin API could not start; the log says why.")
         return int(listener.getsockname()[1])
 
@@ -95,6 +104,7 @@ class AdminServer:
         except OSError as error:
             listener.close()
             raise ConfigError(
-                f"admin_api_address {address} cannot be used: {error.strerror}. Choose another, or stop what has it."
+                f"admin_api_address {address} cannot be used: {error.strerror}. "
+                "Choose another, or stop what has it."
             ) from None
         return listener

@@ -14,7 +14,7 @@ DATA_VERSION = "V004"
 
 
 class Views:
-    """``version`` is this program's; ``grpc_address`` stands for a node that advertises none, if it is this one."""
+    """``version`` is this program's; ``grpc_address`` is where this node listens for clients."""
 
     def __init__(self, version: str, grpc_address: str) -> None:
         self._version = version

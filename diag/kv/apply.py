@@ -148,6 +148,4 @@ def _check_lifetime(lifetime: Lifetime) -> None:
         return
     for name, value in zip(("expire_at", "ttl_ms"), lifetime, strict=True):
         if value is not None and not 0 <= value <= expiry.U64_MAX:
-            raise InvalidRequest(
-                f"{name} {value} is outside 0..{expiry.U64_MAX}; send one in it."
-            )
+            raise InvalidRequest(f"{name} {value} is outside 0..{expiry.U64_MAX}; send one in it.")

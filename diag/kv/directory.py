@@ -18,7 +18,7 @@ from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, StoreErro
 
 FORMAT_VERSION = 1
 DATA = "data.mdb"
-_FORMAT = "FORMAT"
+FORMAT = "FORMAT"
 _LOCK = "LOCK"
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG))
 
@@ -44,9 +44,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def _of_code(path: Path, code: int, failure: Exception) -> StoreError:
     if code in _FULL:
-        return NoSpace(
-            f"{path} cannot be written ({failure}); free space or make it writable."
-        )
+        return NoSpace(f"{path} cannot be written ({failure}); free space or make it writable.")
     return StoreError(f"The store in {path} failed: {failure}.")
 
 
@@ -80,7 +78,7 @@ class DirectoryLock:
 
 def is_new(path: Path) -> bool:
     """Whether a store may be made here: nothing of one is there, or making one was cut short."""
-    if not (path / _FORMAT).exists():
+    if not (path / FORMAT).exists():
         return not (path / DATA).exists()
     return not _read_format(path).get("ready", False)
 
@@ -91,8 +89,8 @@ def check(path: Path) -> None:
     The page structure of a store up to 48 MiB is walked in full (about 0.2 s for 100,000 keys);
     of a larger one only what ``check_length`` sees.
     """
-    if not (path / _FORMAT).exists() and (path / DATA).exists():
-        raise Damaged(f"{path} holds {DATA} but no {_FORMAT} file; it is not a store of ours.")
+    if not (path / FORMAT).exists() and (path / DATA).exists():
+        raise Damaged(f"{path} holds {DATA} but no {FORMAT} file; it is not a store of ours.")
     _read_format(path)
     data = path / DATA
     if not data.exists() or data.stat().st_size == 0:
@@ -111,21 +109,19 @@ def check_length(path: Path, pages: int, page_size: int) -> None:
 def write_format(path: Path, *, ready: bool) -> None:
     """Mark a directory as ours, durably; not ``ready`` while the data file is being made."""
     content = json.dumps({"version": FORMAT_VERSION, "ready": ready})
-    write_durably(path / _FORMAT, content.encode() + b"\n")
+    write_durably(path / FORMAT, content.encode() + b"\n")
 
 
 def _read_format(path: Path) -> dict[str, object]:
     try:
-        fields = json.loads((path / _FORMAT).read_bytes())
+        fields = json.loads((path / FORMAT).read_bytes())
         version = fields["version"]
     except FileNotFoundError:
         raise Damaged(f"{path} holds no store; name the directory of one, or restore a snapshot.") from None
     except (ValueError, KeyError, TypeError) as failure:
-        raise Damaged(
-            f"{path / _FORMAT} is unreadable ({failure}); restore a snapshot or a backup."
-        ) from None
+        raise Damaged(f"{path / FORMAT} is unreadable ({failure}); restore a snapshot or a backup.") from None
     if not isinstance(version, int) or version < 1:
-        raise Damaged(f"{path / _FORMAT} names version {version!r}; a positive number was expected.")
+        raise Damaged(f"{path / FORMAT} names version {version!r}; a positive number was expected.")
     if version > FORMAT_VERSION:
         raise NewerFormat(
             f"{path} has format {version}, this program reads up to {FORMAT_VERSION}; use a newer program."

@@ -64,9 +64,8 @@ class Reader:
 
 def _page(scan: Iterator[tuple[str, Record]], limit: int, now_ms: int) -> Page:
     live: list[tuple[str, Record]] = []
-    seen = size = 0
-    for key, record in scan:
-        seen += 1
+    size = 0
+    for seen, (key, record) in enumerate(scan, 1):
         if not is_expired(record, now_ms):
             live.append((key, record))
             size += len(record.data)

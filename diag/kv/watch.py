@@ -7,18 +7,21 @@ enough, and a change costs one look-up for each length of such a prefix.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from enum import IntEnum
-from os.path import commonprefix
+from typing import TypeVar
 
 from diag.errors import InvalidRequest, WatcherTooSlow
 from diag.kv.records import Change, Record
-from diag.kv.store import Store
+from diag.kv.store import ReadTxn, Store
 
 #: Entries that may be applied while a flush holds its read transaction open.
 _FLUSH_ENTRIES = 200_000
 _FLUSH_PAGE = 256
 _FLUSH_PAGE_BYTES = 1 << 20
+_CHANGE_BYTES = 400
+
+_Place = TypeVar("_Place")
 
 
 class Filter(IntEnum):
@@ -30,7 +33,7 @@ class Filter(IntEnum):
 
 
 class Watcher:
-    """One watch stream. Its queue is bounded in events and in bytes; beyond them it is let go."""
+    """One watch stream. Its queue is bounded in changes and in bytes; beyond them it is let go."""
 
     def __init__(
         self, hub: "WatchHub", key: str, key_end: str | None, kind: Filter, wake: Callable[[], None]
@@ -44,10 +47,9 @@ class Watcher:
         self._bytes = 0
         self._closed = False
         self._too_slow = False
-        self._flush: Iterator[list[tuple[str, Record]]] = iter(())
-        self._flushing = False
-        #: Entries up to this index are in the flush, or before the watch.
-        self._seen_index = 0
+        self._pages: Generator[list[tuple[str, Record]], None, None] | None = None
+        #: What entries up to this index did is in the flush already.
+        self._flushed_index = 0
 
     def flush(self) -> Iterator[list[tuple[str, Record]]]:
         """Pages of the initial flush, all of one state; nothing when none was asked.
@@ -55,98 +57,118 @@ class Watcher:
         To be exhausted before live changes are sent. Raises ``WatcherTooSlow`` when
         its reader falls too far behind the writers.
         """
-        return self._flush
+        if self._pages is not None:
+            yield from self._pages
+            self._pages = None
+            self._refuse_too_slow()
 
     def take(self, limit: int = 256) -> list[Change]:
         """Waiting changes in order, none when there are none; ``WatcherTooSlow`` once let go."""
-        if self._too_slow:
-            raise WatcherTooSlow(
-                f"The watch of {self.key!r} fell behind its queue of {self._hub.max_events} changes or "
-                f"{self._hub.max_bytes} bytes and was ended; watch again with an initial flush."
-            )
+        self._refuse_too_slow()
         queue = self._queue
         taken = [queue.popleft() for _ in range(min(limit, len(queue)))]
-        for change in taken:
-            self._bytes -= _size(change)
+        self._account(-sum(map(_cost, taken)))
         return taken
 
     def close(self) -> None:
         """Stop watching and free what waits; idempotent."""
-        if not self._closed:
-            self._closed = True
-            self._hub._remove(self)
-            self._queue.clear()
-            self._bytes = 0
-            close = getattr(self._flush, "close", None)
-            if close is not None:
-                close()
+        if self._closed:
+            return
+        self._closed = True
+        self._hub._remove(self)
+        self._queue.clear()
+        self._account(-self._bytes)
+        if self._pages is not None:
+            self._pages.close()
 
-    def _start_flush(self, store: Store) -> None:
-        self._flush = self._pages(store)
-        self._flushing = True
-        # Runs to the first page: the state is pinned before the caller does anything else.
-        first = next(self._flush)
-        self._flush = _chain(first, self._flush)
+    def _begin_flush(self, store: Store) -> None:
+        """Pin the state to flush, before anything else can be published."""
+        self._pages = self._read_pages(store)
+        next(self._pages)
 
-    def _pages(self, store: Store) -> Iterator[list[tuple[str, Record]]]:
+    def _read_pages(self, store: Store) -> Generator[list[tuple[str, Record]], None, None]:
         with store.read() as txn:
-            self._seen_index = txn.applied().index
+            self._flushed_index = txn.applied().index
+            yield []
             page: list[tuple[str, Record]] = []
             size = 0
-            for item in self._items(txn.get, txn.scan_range):
+            for item in self._records(txn):
                 page.append(item)
                 size += len(item[1].data)
                 if len(page) >= _FLUSH_PAGE or size >= _FLUSH_PAGE_BYTES:
                     yield page
-                    if self._too_slow:
-                        self.take()
                     page, size = [], 0
-        self._flushing = False
-        yield page
+        if page:
+            yield page
 
-    def _items(
-        self,
-        get: Callable[[str], Record | None],
-        scan: Callable[[str, str], Iterator[tuple[str, Record]]],
-    ) -> Iterator[tuple[str, Record]]:
+    def _records(self, txn: ReadTxn) -> Iterator[tuple[str, Record]]:
         if self.key_end is not None:
-            yield from scan(self.key, self.key_end)
-        elif (record := get(self.key)) is not None:
+            yield from txn.scan_range(self.key, self.key_end)
+        elif (record := txn.get(self.key)) is not None:
             yield self.key, record
 
     def _offer(self, index: int, change: Change) -> None:
-        """Queue a change of entry ``index``, unless it is filtered or already known."""
-        if index <= self._seen_index or self._filter == (
-            Filter.UPDATE if change.current is None else Filter.DELETE
-        ):
+        """Queue a change of entry ``index``, unless it is filtered or was flushed."""
+        unwanted = Filter.UPDATE if change.current is None else Filter.DELETE
+        if self._closed or index <= self._flushed_index or self._filter is unwanted:
             return
         self._queue.append(change)
-        self._bytes += _size(change)
-        behind = self._flushing and index - self._seen_index > _FLUSH_ENTRIES
-        if behind or len(self._queue) > self._hub.max_events or self._bytes > self._hub.max_bytes:
-            self._let_go()
+        self._account(_cost(change))
+        if self._is_behind(index):
+            self._too_slow = True
+            self._hub.dropped += 1
+            self.close()
+            self._wake()
         elif len(self._queue) == 1:
             self._wake()
 
-    def _let_go(self) -> None:
-        self._too_slow = True
-        self._hub.dropped += 1
-        self.close()
-        self._wake()
+    def _is_behind(self, index: int) -> bool:
+        hub = self._hub
+        waiting = len(self._queue)
+        if self._pages is not None and index - self._flushed_index > _FLUSH_ENTRIES:
+            return True
+        # One change alone is never too much, however large: its taker may be about to come.
+        if waiting <= 1:
+            return False
+        if waiting > hub.max_events or self._bytes > hub.max_bytes:
+            return True
+        return (
+            hub.waiting_bytes > hub.max_total_bytes and self._bytes * hub.watcher_count >= hub.waiting_bytes
+        )
+
+    def _account(self, cost: int) -> None:
+        self._bytes += cost
+        self._hub.waiting_bytes += cost
+
+    def _refuse_too_slow(self) -> None:
+        if self._too_slow:
+            raise WatcherTooSlow(
+                f"The watch of {self.key!r} fell too far behind the writers and was ended; "
+                "watch again with an initial flush."
+            )
 
 
 class WatchHub:
     """All watchers of a node; ``dropped`` counts those let go for being too slow."""
 
-    def __init__(self, store: Store, *, max_events: int = 10_000, max_bytes: int = 16 << 20) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_events: int = 4096,
+        max_bytes: int = 8 << 20,
+        max_total_bytes: int = 256 << 20,
+    ) -> None:
+        """The first two bound one watcher's queue; the last all queues, and lets the longer ones go."""
         self.max_events = max_events
         self.max_bytes = max_bytes
+        self.max_total_bytes = max_total_bytes
+        self.waiting_bytes = 0
         self.dropped = 0
         self._store = store
         self._exact: dict[str, set[Watcher]] = {}
         self._buckets: dict[str, dict[tuple[str, str], set[Watcher]]] = {}
         self._lengths: Counter[int] = Counter()
-        self._flushing: set[Watcher] = set()
         self._count = 0
 
     @property
@@ -171,10 +193,7 @@ class WatchHub:
             raise InvalidRequest(f"empty range: key_end {key_end!r} is not above key {key!r}.")
         watcher = Watcher(self, key, key_end, kind, wake)
         if initial_flush:
-            watcher._start_flush(self._store)
-        else:
-            with self._store.read() as txn:
-                watcher._seen_index = txn.applied().index
+            watcher._begin_flush(self._store)
         self._add(watcher)
         return watcher
 
@@ -201,7 +220,7 @@ class WatchHub:
         if watcher.key_end is None:
             self._exact.setdefault(watcher.key, set()).add(watcher)
             return
-        prefix = commonprefix((watcher.key, watcher.key_end))
+        prefix = _shared(watcher.key, watcher.key_end)
         bucket = self._buckets.get(prefix)
         if bucket is None:
             bucket = self._buckets[prefix] = {}
@@ -213,7 +232,7 @@ class WatchHub:
         if watcher.key_end is None:
             _discard(self._exact, watcher.key, watcher)
             return
-        prefix = commonprefix((watcher.key, watcher.key_end))
+        prefix = _shared(watcher.key, watcher.key_end)
         bucket = self._buckets[prefix]
         _discard(bucket, (watcher.key, watcher.key_end), watcher)
         if not bucket:
@@ -221,3 +240,25 @@ class WatchHub:
             self._lengths[len(prefix)] -= 1
             if not self._lengths[len(prefix)]:
                 del self._lengths[len(prefix)]
+
+
+def _discard(table: dict[_Place, set[Watcher]], place: _Place, watcher: Watcher) -> None:
+    watchers = table[place]
+    watchers.discard(watcher)
+    if not watchers:
+        del table[place]
+
+
+def _cost(change: Change) -> int:
+    """About the bytes a waiting change keeps alive."""
+    _, prev, current = change
+    data = (0 if prev is None else len(prev.data)) + (0 if current is None else len(current.data))
+    return _CHANGE_BYTES + len(change.key) + data
+
+
+def _shared(start: str, end: str) -> str:
+    """The longest string both start with."""
+    for place, (one, other) in enumerate(zip(start, end, strict=False)):
+        if one != other:
+            return start[:place]
+    return start

@@ -5,9 +5,9 @@ working directory, so each process gets its own; table data may be shared by
 pointing ``data`` of several engines at one folder.
 """
 
+import contextlib
 import importlib.util
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -19,9 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from diag.errors import Unavailable
+from diag.perf.children import end, environment, tail
 from diag.perf.sql import Statement, complaint
-
-_TAIL_BYTES = 2_000
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,14 @@ class Engine:
                 link.symlink_to(self._data.resolve(), target_is_directory=True)
 
     def _environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("META_", "QUERY_"))}
-        kept["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-        kept["QUERY_CLUSTER_ID"] = self._cluster_id
+        extra = {"QUERY_CLUSTER_ID": self._cluster_id}
         if self._meta is not None:
-            kept["META_ENDPOINTS"] = self._meta
-            kept["META_USERNAME"] = "root"
-            kept["META_CLIENT_TIMEOUT_IN_SECOND"] = "10"
-        return kept
+            extra |= {
+                "META_ENDPOINTS": self._meta,
+                "META_USERNAME": "root",
+                "META_CLIENT_TIMEOUT_IN_SECOND": "10",
+            }
+        return environment(extra)
 
     def _receive(self) -> dict[str, Any]:
         assert self._process is not None
@@ -148,25 +147,21 @@ class Engine:
     def _died(self) -> Unavailable:
         assert self._process is not None
         status = self._process.wait()
-        tail = self._errors.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
         return Unavailable(
             f"The query engine ended with status {status} (-9: no answer within {self._timeout:.0f} s). "
-            f"Its last words: {tail or 'none'}"
+            f"Its last words: {tail(self._errors)}"
         )
 
     def _stop(self) -> None:
-        """Close the input, which ends the child and lets it deregister; kill it if it does not go."""
+        """Close the input, which lets the child deregister and end; end it if it does not go."""
         if self._process is None:
             return
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
-        except (OSError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        end(self._process, grace=2)
         self._process = None
 
 

@@ -5,8 +5,11 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
+from google.protobuf.message import DecodeError
+
 from diag.errors import InvalidRequest, MetaError, Unauthenticated
-from diag.rpc.stubs import auth_pb2, meta_pb2 as pb
+from diag.rpc.stubs import auth_pb2
+from diag.rpc.stubs import meta_pb2 as pb
 
 TOKEN_KEY = "auth-token-bin"  # noqa: S105  the metadata key, not a token
 PROTOCOL_VERSION = 260_304_000_000
@@ -34,7 +37,7 @@ class HandshakeAuth:
         credentials = auth_pb2.BasicAuth()
         try:
             credentials.ParseFromString(request.payload)
-        except Exception as error:  # protobuf's DecodeError has no stable home to import from
+        except DecodeError as error:
             raise MetaError(
                 f"the handshake's payload is not a BasicAuth message of user name and password: {error}"
             ) from error

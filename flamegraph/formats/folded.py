@@ -58,11 +58,9 @@ def write_folded(profile: Profile, file: IO[str] | IO[bytes]) -> None:
     The format has no escapes: within a name `;` is written as `:` and a line break as a space.
     A file opened as text gets text, any other gets UTF-8 bytes.
     """
-    lines = _lines(profile)
-    if hasattr(file, "encoding"):
-        file.writelines(line.decode("utf-8", "replace") for line in lines)  # type: ignore[arg-type]
-    else:
-        file.writelines(lines)  # type: ignore[arg-type]
+    as_text = hasattr(file, "encoding")
+    for line in _lines(profile):
+        file.write(line.decode("utf-8", "replace") if as_text else line)  # type: ignore[arg-type]
 
 
 class _Reader:
@@ -89,8 +87,8 @@ class _Reader:
     def profile(self, unit: str) -> Profile:
         if self._invalid and not self._stacks:
             raise InputError(
-                f"The profile has no folded stack: none of its {self._invalid:,} lines ends with a space and a "
-                "count. Each line should read like `main;work 12`."
+                f"The profile has no folded stack: none of its {self._invalid:,} lines ends with a space "
+                "and a count. Each line should read like `main;work 12`."
             )
         metadata = {}
         if self._invalid:

@@ -1,0 +1,57 @@
+"""The admin app: a value built from the parts it is handed, with nothing of its own behind it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from diag.admin import cluster, control, errors, health, home, profiles
+from diag.admin.background import Background
+from diag.admin.checks import Check
+from diag.admin.guard import Guard
+from diag.admin.views import Views
+from diag.profilers.hub import Profilers
+from diag.profilers.lock import ProfileLock
+from diag.replication import OrderedLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the routes read and act on. All are used on the event loop that serves the app."""
+
+    log: OrderedLog
+    registry: CollectorRegistry
+    profilers: Profilers
+    profile_lock: ProfileLock
+    guard: Guard
+    checks: Sequence[Check]
+    config_text: Callable[[], str]
+    features: Callable[[], Sequence[str]]
+    known_features: Sequence[str]
+    version: str
+    grpc_address: str
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The app; its lifespan ends what its requests left running."""
+    background = Background()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await background.close()
+
+    # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
+    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    errors.install(app)
+    views = Views(parts.version, parts.grpc_address)
+    app.include_router(health.router(parts.checks))
+    app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text))
+    app.include_router(
+        control.router(parts.log, parts.guard, background, parts.features, parts.known_features)
+    )
+    app.include_router(profiles.router(parts.profilers, parts.log, parts.guard))
+    app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
+    return app

@@ -1,0 +1,98 @@
+"""``/debug/home`` and ``/debug/pprof/``: everything there is, as links, with the node's state above them."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+
+from diag.admin import queries
+from diag.admin.guard import Guard
+from diag.profilers.lock import ProfileLock
+from diag.replication import OrderedLog
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "td{padding:.15em 1.5em .15em 0;vertical-align:top}code{font-size:.95em}"
+    "@media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}a{color:#8ab4f8}}"
+)
+
+
+class _Link(NamedTuple):
+    path: str
+    says: str
+
+
+_PROFILES = (
+    _Link("/debug/pprof/profile?seconds=5&frequency=99", "CPU flame graph of 5 seconds"),
+    _Link("/debug/pprof/profile?seconds=5&mode=wall", "the same with waiting time"),
+    _Link("/debug/pprof/profile?seconds=5&native=true", "the same with frames of C code"),
+    _Link("/debug/pprof/heap?seconds=10&mode=peak", "memory held at the peak of 10 seconds"),
+    _Link("/debug/pprof/heap?seconds=10&mode=leaks", "memory taken in 10 seconds and still held"),
+    _Link("/debug/pprof/trace?seconds=5", "every call of the serving thread, by cProfile"),
+    _Link("/debug/pprof/trace?seconds=5&renderer=flameprof", "the same as flameprof draws it"),
+    _Link("/debug/pprof/threads", "stacks of all threads and tasks, now"),
+)
+_STATE = (
+    _Link("/v1/cluster/status", "status of this node"),
+    _Link("/v1/cluster/nodes", "nodes of the cluster"),
+    _Link("/v1/metrics", "metrics"),
+    _Link("/v1/config", "effective configuration, secrets hidden"),
+    _Link("/v1/features/list", "features"),
+    _Link("/v1/health", "health, always open"),
+    _Link("/livez", "is the process alive"),
+    _Link("/readyz?verbose", "is the node ready, check by check"),
+)
+_ACTIONS = (
+    _Link("/v1/ctrl/trigger_snapshot", "write a snapshot; answers at once"),
+    _Link("/v1/ctrl/trigger_snapshot?wait=60", "write a snapshot; answers when it is durable"),
+)
+_PARAMETERS = (
+    "seconds=0.1..300; CPU: frequency=1..1000, mode=cpu|gil|wall, engine=auto|py-spy|inprocess, "
+    "native=true|false; "
+    "heap: mode=peak|leaks|temporary|allocations; trace: renderer=flamegraph|flameprof; "
+    "all: format=svg|folded"
+)
+
+
+def router(log: OrderedLog, lock: ProfileLock, guard: Guard) -> APIRouter:
+    """``lock`` is only looked at, to say who holds it."""
+    routes = APIRouter(dependencies=[Depends(guard)])
+
+    @routes.get("/debug/home")
+    @routes.get("/debug/pprof/")
+    @routes.get("/debug/pprof")
+    async def home(request: Request) -> HTMLResponse:
+        queries.only(request, [])
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
+        return HTMLResponse(_page(log, lock), headers=headers)
+
+    return routes
+
+
+def _page(log: OrderedLog, lock: ProfileLock) -> str:
+    status = log.status()
+    holder = lock.holder()
+    title = escape(f"Meta node {status.node.name}")
+    state = (
+        f"{status.state} in term {status.term}, applied {status.last_applied.index}, "
+        f"last seq {status.last_seq}, {status.key_count} keys, {status.db_size} bytes."
+    )
+    running = f"{holder.name}, {holder.remaining:.0f} s to go" if holder else "none"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
+        f"<p>{escape(state)} Running profile: {escape(running)}.</p>"
+        f"<h2>Profiles</h2>{_table(_PROFILES)}<p><code>{escape(_PARAMETERS)}</code></p>"
+        f"<h2>State</h2>{_table(_STATE)}<h2>Actions</h2>{_table(_ACTIONS)}</body></html>\n"
+    )
+
+
+def _table(links: Sequence[_Link]) -> str:
+    rows = "".join(
+        f'<tr><td><a href="{escape(link.path)}">{escape(link.path)}</a></td><td>{escape(link.says)}</td></tr>'
+        for link in links
+    )
+    return f"<table>{rows}</table>"

@@ -1,0 +1,208 @@
+"""Snapshots: a compact copy of one state, its hash, and its facts, in a directory of their own.
+
+``<root>/<term>-<node>-<index>/`` holds a store's files and ``snapshot.json``. It is
+made under another name and renamed when all of it is durable; the one before is
+removed only then.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from struct import Struct
+
+from diag.errors import Damaged, StoreError
+from diag.kv import directory
+from diag.kv.store import Position, ReadTxn, Store
+
+_FACTS = "snapshot.json"
+_MAKING = ".making-"
+_LENGTHS = Struct("<II")
+_HASH_ITEMS = 128
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """A durable snapshot. ``size`` is the data file's bytes; ``seconds`` is what building it took."""
+
+    term: int
+    node_id: int
+    index: int
+    path: Path
+    key_count: int
+    expire_count: int
+    size: int
+    content_hash: str
+    file_hash: str
+    created_ms: int
+    seconds: float
+
+    @property
+    def position(self) -> Position:
+        """The last entry the snapshot holds."""
+        return Position(self.term, self.node_id, self.index)
+
+
+class SnapshotStore:
+    """The snapshots of one node. ``create`` is for one thread at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def latest(self) -> SnapshotInfo | None:
+        """The newest snapshot whose facts can be read; its data are checked by ``verify``."""
+        if not self.root.is_dir():
+            return None
+        found = [info for path in self.root.iterdir() if (info := _read_facts(path)) is not None]
+        return max(found, key=lambda info: info.position, default=None)
+
+    def create(self, store: Store, now_ms: int) -> SnapshotInfo:
+        """Write a snapshot of the store's newest state; writers go on meanwhile.
+
+        Raises ``NoSpace`` and leaves the earlier snapshot as it was.
+        """
+        started = time.perf_counter()
+        with directory.explained(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            for left in self.root.glob(_MAKING + "*"):
+                shutil.rmtree(left)
+            making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
+            try:
+                info = self._make(store, making, now_ms, started)
+            except BaseException:
+                shutil.rmtree(making, ignore_errors=True)
+                raise
+            self._remove_others(info)
+        return info
+
+    def verify(self, info: SnapshotInfo) -> None:
+        """Raise ``Damaged`` unless the data are, byte for byte, what was written."""
+        _verify(info)
+
+    def restore(self, info: SnapshotInfo, target: Path) -> None:
+        """Copy a verified snapshot into ``target``, which must be absent or empty."""
+        _verify(info)
+        if target.exists() and any(target.iterdir()):
+            raise StoreError(f"{target} is not empty; restore into a new directory.")
+        with directory.explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=target.parent))
+            try:
+                for name in (directory.DATA, directory.FORMAT):
+                    _copy_durably(info.path / name, making / name)
+                making.chmod(0o755)
+                making.replace(target)
+                directory.sync_directory(target.parent)
+            except BaseException:
+                shutil.rmtree(making, ignore_errors=True)
+                raise
+
+    def open(self, info: SnapshotInfo) -> Store:
+        """The snapshot as a read-only store; close it."""
+        return open_snapshot(info.path)
+
+    def _make(self, store: Store, making: Path, now_ms: int, started: float) -> SnapshotInfo:
+        store.copy_to(making)
+        data = making / directory.DATA
+        _sync_file(data)
+        with Store.open(making, readonly=True) as copy, copy.read() as txn:
+            position = txn.applied()
+            content_hash = hash_content(txn)
+            counts = txn.key_count(), txn.expire_count()
+        final = self.root / "-".join(map(str, position))
+        info = SnapshotInfo(
+            *position,
+            path=final,
+            key_count=counts[0],
+            expire_count=counts[1],
+            size=data.stat().st_size,
+            content_hash=content_hash,
+            file_hash=_hash_file(data),
+            created_ms=now_ms,
+            seconds=round(time.perf_counter() - started, 6),
+        )
+        facts = {name: value for name, value in asdict(info).items() if name != "path"}
+        directory.write_durably(making / _FACTS, json.dumps(facts, indent=1).encode() + b"\n")
+        if final.exists():
+            # The same position: the same content, so the one in place may go first only by a rename.
+            replaced = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
+            final.replace(replaced)
+        making.chmod(0o755)
+        making.replace(final)
+        directory.sync_directory(self.root)
+        return info
+
+    def _remove_others(self, kept: SnapshotInfo) -> None:
+        for path in self.root.iterdir():
+            if path != kept.path and (path.name.startswith(_MAKING) or (path / _FACTS).exists()):
+                shutil.rmtree(path)
+
+
+def open_snapshot(path: Path) -> Store:
+    """A snapshot directory as a read-only store, verified first; close it. Raises ``Damaged``."""
+    info = _read_facts(path)
+    if info is None:
+        raise Damaged(f"{path} holds no readable {_FACTS}; it is not a whole snapshot. Use another one.")
+    _verify(info)
+    # The engine maps a file once a process, so every opening gets its own copy, which
+    # vanishes with it. Where the file system can share blocks the copy is free.
+    with directory.explained(path), tempfile.TemporaryDirectory(prefix=_MAKING, dir=path.parent) as private:
+        for name in (directory.DATA, directory.FORMAT):
+            shutil.copyfile(path / name, Path(private) / name)
+        return Store.open(Path(private), readonly=True)
+
+
+def hash_content(txn: ReadTxn) -> str:
+    """sha256 over the position, the seq counter, the features, and every key and record in order.
+
+    Equal for equal states, however their files came to be.
+    """
+    digest = hashlib.sha256(repr((*txn.applied(), txn.seq(), txn.features())).encode())
+    parts: list[bytes | memoryview] = []
+    for key, stored in txn.raw_items():
+        parts += (_LENGTHS.pack(len(key), len(stored)), key, bytes(stored))
+        if len(parts) >= 3 * _HASH_ITEMS:
+            # In lumps: hashing one lets other threads run.
+            digest.update(b"".join(parts))
+            parts.clear()
+    digest.update(b"".join(parts))
+    return digest.hexdigest()
+
+
+def _read_facts(path: Path) -> SnapshotInfo | None:
+    try:
+        return SnapshotInfo(path=path, **json.loads((path / _FACTS).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _verify(info: SnapshotInfo) -> None:
+    data = info.path / directory.DATA
+    try:
+        found = _hash_file(data)
+    except OSError as failure:
+        raise Damaged(f"{data} cannot be read ({failure}); use another snapshot.") from failure
+    if found != info.file_hash:
+        raise Damaged(f"{data} is not what was written: its hash differs; use another snapshot.")
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _copy_durably(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    _sync_file(target)

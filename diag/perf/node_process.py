@@ -1,0 +1,122 @@
+"""A meta node as a child process, the way an operator runs it: ``diag serve`` in a directory of its own."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from diag.errors import Unavailable
+from diag.perf.children import end, environment, tail
+
+_POLL_SECONDS = 0.01
+
+
+class NodeProcess:
+    """One node; as a context manager it is healthy on entry and gone on exit.
+
+    The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
+    can find a restarted node. ``start`` raises Unavailable with the node's last
+    words when it ends early or is not healthy within ``timeout`` seconds.
+    """
+
+    def __init__(self, directory: Path, flags: Sequence[str] = (), *, timeout: float = 30.0) -> None:
+        self.directory = directory
+        self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
+        self._flags = list(flags)
+        self._timeout = timeout
+        self._errors = directory / "node.stderr"
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running node."""
+        return self._running().pid
+
+    def start(self) -> float:
+        """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (raft_port,) = free_ports(1)
+        started = time.perf_counter()
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "diag", "serve", "--single"),
+                    *("--raft-dir", str(self.directory / "raft")),
+                    *("--admin-api-address", self.admin),
+                    *("--grpc-api-address", self.grpc),
+                    *("--raft-api-port", str(raft_port)),
+                    *self._flags,
+                ],
+                cwd=self.directory,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                text=True,
+            )
+        try:
+            self._wait_until_healthy(started + self._timeout)
+        except BaseException:
+            self.kill()
+            raise
+        return time.perf_counter() - started
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL when it does not go; the exit status."""
+        process, self._process = self._running(), None
+        return end(process, grace=15)
+
+    def kill(self) -> None:
+        """SIGKILL: what a power cut leaves, apart from the page cache."""
+        process, self._process = self._running(), None
+        process.kill()
+        process.wait()
+
+    def check(self) -> None:
+        """Raise Unavailable when the node is not running any more."""
+        status = self._running().poll()
+        if status is not None:
+            raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
+
+    def _running(self) -> subprocess.Popen[str]:
+        assert self._process is not None, "the node was not started"
+        return self._process
+
+    def _wait_until_healthy(self, deadline: float) -> None:
+        with httpx.Client(trust_env=False) as client:
+            while time.perf_counter() < deadline:
+                self.check()
+                try:
+                    if client.get(f"http://{self.admin}/v1/health", timeout=2).status_code == httpx.codes.OK:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(_POLL_SECONDS)
+        raise Unavailable(
+            f"The node was not healthy within {self._timeout:.0f} s. Its last words: {tail(self._errors)}"
+        )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that were free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(listener.getsockname()[1]) for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports

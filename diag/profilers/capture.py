@@ -1,0 +1,31 @@
+"""What a profiler hands back: stacks, and an honest account of how they were taken."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One finished profile.
+
+    ``folded`` holds one line a distinct stack, ``f (file:line);g (file:line) N``, outermost frame first, with
+    ``N`` in ``unit``; it is empty when nothing was seen, which is a result and not an error.
+    ``engine`` and ``mode`` say what really ran, ``seconds`` how long it really took.
+    ``rate_asked`` and ``rate_effective`` are in Hz, and None for a profile that does not sample.
+    ``samples`` counts samples, allocation records or calls, by ``kind``; ``errors`` the samples that were lost.
+    ``pause_share`` estimates the share of the time during which the process stood stopped, where that is known.
+    ``notes`` are sentences for whoever reads the picture. ``native_svg`` is flameprof's own picture, when asked for.
+    """
+
+    folded: bytes
+    kind: str
+    unit: str
+    engine: str
+    mode: str
+    seconds: float
+    samples: int
+    errors: int = 0
+    rate_asked: float | None = None
+    rate_effective: float | None = None
+    pause_share: float | None = None
+    notes: tuple[str, ...] = ()
+    native_svg: str | None = None

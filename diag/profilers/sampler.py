@@ -1,0 +1,171 @@
+"""CPU and wall-clock profiles from inside, for when py-spy is missing or refused.
+
+A thread that reads ``sys._current_frames()`` on a timer gets the interpreter lock when the event loop lets go of
+it, that is, when the loop waits: it sees little else. So the ticks are signals, handled in the main thread
+between two bytecodes: ``ITIMER_PROF`` counts CPU time, ``ITIMER_REAL`` time on the wall. Each thread is then
+charged by the kernel's clock of its CPU time, so that a parked one gets nothing.
+
+What stays inexact: time inside C code is charged to the line that called it, threads other than the main one are
+seen where they gave up the interpreter lock, and the kernel's tick bounds the rate of CPU samples (often 250 Hz).
+When the loop does not run in the main thread, or the signal is taken, ticks come from a thread and the Capture says so.
+"""
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from types import FrameType
+
+from diag.profilers import native
+from diag.profilers.capture import Capture
+from diag.profilers.frames import FrameNames, RawStack, fold, raw_stack
+from diag.profilers.requests import CpuRequest
+from diag.profilers.threadclock import all_thread_cpu, thread_cpu
+from diag.profilers.work import in_thread
+
+_REFRESH = 0.05
+_TIMERS = {
+    "cpu": (signal.SIGPROF, signal.ITIMER_PROF),
+    "wall": (signal.SIGALRM, signal.ITIMER_REAL),
+}
+_FROM_THREAD = (
+    "Samples were taken by a thread, because {why}; it sees an event loop mostly where the loop waits, so shares "
+    "may be off."
+)
+
+
+class Sampler:
+    """One profile of this process. Make a new one for each."""
+
+    def __init__(self, request: CpuRequest) -> None:
+        self._mode = "wall" if request.mode == "wall" else "cpu"
+        self._request = request
+        self._rate = request.frequency
+        self._counts: Counter[tuple[int, RawStack]] = Counter()
+        self._seen: Counter[int] = Counter()
+        self._ticks = 0
+        self._clock: dict[int, float] = {}
+        self._credit: dict[int, float] = {}
+        self._native_ids: dict[int, int] = {}
+        self._own: int = 0
+
+    async def run(self) -> Capture:
+        """Sample for the time asked. Cancellation takes timer and handler away."""
+        obstacle = self._obstacle()
+        before, cpu, started = all_thread_cpu(), time.process_time(), time.monotonic()
+        self._clock = dict(before)
+        self._learn_threads()
+        if obstacle is None:
+            previous = self._arm()
+            try:
+                await in_thread("profile-threads", self._follow_threads)
+            finally:
+                self._disarm(previous)
+        else:
+            await in_thread("profile-sampler", self._tick_from_thread)
+        seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+        notes = () if obstacle is None else (_FROM_THREAD.format(why=obstacle),)
+        after = all_thread_cpu()
+        return await asyncio.to_thread(self._capture, seconds, cpu, before, after, notes)
+
+    def _obstacle(self) -> str | None:
+        if threading.current_thread() is not threading.main_thread():
+            return "the event loop does not run in the main thread"
+        signum, timer = _TIMERS[self._mode]
+        if signal.getsignal(signum) not in (signal.SIG_DFL, signal.SIG_IGN) or signal.getitimer(timer)[0]:
+            return f"{signal.Signals(signum).name} is in use by something else"
+        return None
+
+    def _arm(self) -> "signal._HANDLER":
+        signum, timer = _TIMERS[self._mode]
+        previous = signal.signal(signum, self._on_signal)
+        signal.siginterrupt(signum, False)
+        signal.setitimer(timer, 1 / self._rate, 1 / self._rate)
+        return previous
+
+    def _disarm(self, previous: "signal._HANDLER") -> None:
+        signum, timer = _TIMERS[self._mode]
+        signal.setitimer(timer, 0)
+        # Ignoring discards a signal that is still on its way; its default action would end the process.
+        signal.signal(signum, signal.SIG_IGN)
+        signal.signal(signum, previous)
+
+    def _on_signal(self, _signum: int, frame: FrameType | None) -> None:
+        frames: dict[int, FrameType | None] = dict(sys._current_frames())
+        frames[threading.get_ident()] = frame
+        self._tick(frames)
+
+    def _follow_threads(self, stop: threading.Event) -> None:
+        # threading.enumerate() takes a lock, which a signal handler must not do: it is read here instead
+        self._own = threading.get_ident()
+        deadline = time.monotonic() + self._request.seconds
+        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, _REFRESH)):
+            self._learn_threads()
+
+    def _tick_from_thread(self, stop: threading.Event) -> None:
+        self._own = threading.get_ident()
+        deadline = time.monotonic() + self._request.seconds
+        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, 1 / self._rate)):
+            self._learn_threads()
+            self._tick(dict(sys._current_frames()))
+
+    def _learn_threads(self) -> None:
+        self._native_ids = {
+            thread.ident: thread.native_id
+            for thread in threading.enumerate()
+            if thread.ident is not None and thread.native_id is not None
+        }
+
+    def _tick(self, frames: dict[int, FrameType | None]) -> None:
+        self._ticks += 1
+        for ident, frame in frames.items():
+            tid = self._native_ids.get(ident)
+            if tid is None or ident == self._own:
+                continue
+            due = 1 if self._mode == "wall" else self._earned(tid)
+            if due:
+                self._counts[tid, raw_stack(frame)] += due
+                self._seen[tid] += due
+
+    def _earned(self, tid: int) -> int:
+        """Whole samples that the thread's CPU time since the last tick is worth; the rest is kept for later."""
+        now = thread_cpu(tid)
+        if now is None:
+            return 0
+        credit = self._credit.get(tid, 0.0) + (now - self._clock.get(tid, now)) * self._rate
+        self._clock[tid] = now
+        due = int(credit)
+        self._credit[tid] = credit - due
+        return due
+
+    def _capture(
+        self,
+        seconds: float,
+        cpu: float,
+        before: dict[int, float],
+        after: dict[int, float],
+        notes: tuple[str, ...],
+    ) -> Capture:
+        names = FrameNames()
+        labels = {thread.native_id: thread.name for thread in threading.enumerate()}
+        weights: Counter[str] = Counter()
+        for (tid, raw), count in self._counts.items():
+            label = f"thread {labels.get(tid, tid)};" if self._mode == "wall" else ""
+            weights[label + names.stack(raw)] += count
+        if self._mode == "cpu":
+            weights.update(native.unseen(before, after, self._rate, self._seen))
+        ticked_over = cpu if self._mode == "cpu" and not notes else seconds
+        return Capture(
+            folded=fold(weights),
+            kind="cpu",
+            unit="samples",
+            engine="inprocess",
+            mode=self._mode,
+            seconds=seconds,
+            samples=sum(weights.values()),
+            rate_asked=float(self._rate),
+            rate_effective=min(float(self._rate), self._ticks / ticked_over) if ticked_over > 0.05 else None,
+            notes=notes,
+        )

@@ -1,0 +1,337 @@
+"""The embedded engine: one node, its store is its log, and a batch is one fsync.
+
+Proposals gather on the event loop while a batch is being committed. One committer
+thread takes all of them, applies them in one write transaction and commits; the
+loop then hears of the whole batch in one call, tells the listeners in order, and
+resolves the proposers. Reads do not come here at all.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from diag.errors import MetaError, NoSpace, StoreError, Unavailable
+from diag.kv.apply import apply, validate
+from diag.kv.commands import Command, Reply
+from diag.kv.records import Change
+from diag.kv.snapshot import SnapshotInfo, SnapshotStore
+from diag.kv.store import Position, ReadTxn, Store
+from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts
+
+#: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
+MAX_BATCH = 2048
+
+#: An automatic snapshot waits this many times as long as the last one took to build.
+_SNAPSHOT_REST = 9.0
+
+_log = logging.getLogger(__name__)
+
+
+class _Proposal(NamedTuple):
+    command: Command
+    done: "asyncio.Future[Reply]"
+
+
+class _Figures(NamedTuple):
+    """The store's own figures after a commit."""
+
+    applied: Position = Position()
+    seq: int = 0
+    key_count: int = 0
+
+
+class _Batch(NamedTuple):
+    """What the committer made of some proposals: results by place, and the figures after it."""
+
+    proposals: Sequence[_Proposal]
+    results: Sequence[tuple[Reply, list[Change]] | MetaError]
+    figures: _Figures
+
+
+class LocalLog:
+    """The ``OrderedLog`` of a single node. Owns the store from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        store: Store,
+        node: NodeAddress,
+        snapshots: SnapshotStore,
+        clock_ms: Callable[[], int],
+        snapshot_logs_since_last: int = 1024,
+    ) -> None:
+        self._store = store
+        self._node = node
+        self._snapshots = snapshots
+        self._clock_ms = clock_ms
+        self._snapshot_every = snapshot_logs_since_last
+        self._inbox: SimpleQueue[list[_Proposal] | None] = SimpleQueue()
+        self._gathered: list[_Proposal] = []
+        self._listeners: list[Callable[[Applied], None]] = []
+        self._committer: threading.Thread | None = None
+        self._snapshot_thread: ThreadPoolExecutor | None = None
+        self._snapshot_task: asyncio.Task[SnapshotInfo] | None = None
+        self._snapshot_rest_until = 0.0
+        self._latest: SnapshotInfo | None = None
+        self._state = "Candidate"
+        self._figures = _Figures()
+        self._committed = self._figures  # the committer thread's, ahead of the loop's
+        self._db_size = 0
+        self._pending = 0
+        self._failed = 0
+        self._leader_changes = 0
+        self._snapshot_entries = 0
+
+    async def start(self) -> None:
+        """Begin a term of office, persisted: the terms of two starts are never the same."""
+        self._loop = asyncio.get_running_loop()
+        with self._store.write() as txn:
+            before = txn.applied()
+            self._term = before.term + 1
+            # The first entry of a term is empty, as it is in Raft: it makes the term durable.
+            txn.set_applied(Position(self._term, self._node.node_id, before.index + 1))
+            self._figures = self._committed = _figures(txn)
+        latest = self._snapshots.latest()
+        # One of a later position is another history's: the store was restored to an earlier state.
+        self._latest = latest if latest is None or latest.position <= before else None
+        self._state = "Leader"
+        self._leader_changes = 1
+        self._snapshot_thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._committer = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
+        self._committer.start()
+
+    async def stop(self) -> None:
+        """Commit what was proposed, refuse what comes later with ``Unavailable``, close the store."""
+        if self._state == "Shutdown":
+            return
+        self._state = "Shutdown"
+        if self._committer is not None and self._snapshot_thread is not None:
+            self._hand_over()
+            self._inbox.put(None)
+            await asyncio.to_thread(self._committer.join)
+            if self._snapshot_task is not None:
+                await asyncio.wait([self._snapshot_task])
+            self._snapshot_thread.shutdown()
+        self._db_size = self._store.size()
+        self._store.close()
+
+    async def propose(self, command: Command) -> Reply:
+        """Order, make durable and apply; ``InvalidRequest``, ``NoSpace`` or ``Unavailable``."""
+        if self._state != "Leader":
+            raise Unavailable("This node is starting or stopping and takes no writes; try again.")
+        validate(command)
+        done: asyncio.Future[Reply] = self._loop.create_future()
+        if not self._gathered:
+            # At the end of this round of the loop, so that all who are ready go in one hand-over.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Proposal(command, done))
+        self._pending += 1
+        return await done
+
+    async def read_index(self) -> int:
+        """The applied index; the store of a single node is always as new as its log."""
+        return self._figures.applied.index
+
+    async def snapshot(self) -> SnapshotFacts:
+        """A durable snapshot that holds at least every entry acknowledged before the call."""
+        wanted = self._figures.applied.index
+        while self._latest is None or self._latest.index < wanted:
+            info = await asyncio.shield(self._building())
+            if info.index >= wanted:
+                return _facts(info)
+        return _facts(self._latest)
+
+    def status(self) -> ClusterStatus:
+        """The live view; after ``stop`` the last one."""
+        if self._state == "Leader":
+            self._db_size = self._store.size()
+        last = LogId(*self._figures.applied)
+        leads = self._state == "Leader"
+        return ClusterStatus(
+            node=self._node,
+            state=self._state,
+            term=last.term,
+            last_log_index=last.index,
+            last_applied=last,
+            purged=last if last.index else None,
+            snapshot=None if self._latest is None else _facts(self._latest),
+            leader=self._node if leads else None,
+            voters=(self._node,),
+            non_voters=(),
+            last_seq=self._figures.seq,
+            key_count=self._figures.key_count,
+            db_size=self._db_size,
+            log_size=0,  # an entry is applied as it is written; no log is kept beside the store
+            replication={self._node.node_id: last} if leads else {},
+        )
+
+    def counters(self) -> LogCounters:
+        """Counts since start."""
+        return LogCounters(
+            proposals_pending=self._pending,
+            proposals_failed=self._failed,
+            leader_changes=self._leader_changes,
+            snapshot_building=self._snapshot_task is not None,
+            snapshot_written_entries=self._snapshot_entries,
+        )
+
+    def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
+        """Call ``listener`` for each applied command, before its proposer hears of it."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._inbox.put(self._gathered)
+            self._gathered = []
+
+    # Below: on the committer thread.
+
+    def _commit_forever(self) -> None:
+        going = True
+        while going:
+            waiting = self._inbox.get()
+            if waiting is None:
+                return
+            try:
+                while len(waiting) < MAX_BATCH:
+                    more = self._inbox.get_nowait()
+                    if more is None:
+                        going = False
+                        break
+                    waiting += more
+            except Empty:
+                pass
+            for start in range(0, len(waiting), MAX_BATCH):
+                batch = self._commit(waiting[start : start + MAX_BATCH])
+                self._loop.call_soon_threadsafe(self._resolve, batch)
+
+    def _commit(self, proposals: list[_Proposal]) -> _Batch:
+        """Commit all in one transaction; when one breaks it, each in its own, so that it fails alone."""
+        try:
+            return self._commit_together(proposals)
+        except NoSpace as failure:
+            _log.error("A batch of %d commands was not stored: %s", len(proposals), failure)
+            return self._failed_batch(proposals, failure)
+        except Exception as failure:  # noqa: BLE001 - whatever broke one command, the others are to go on
+            if len(proposals) > 1:
+                return self._commit_apart(proposals)
+            _log.exception("A command could not be applied")
+            known = failure if isinstance(failure, MetaError) else StoreError(f"Not applied: {failure!r}.")
+            return self._failed_batch(proposals, known)
+
+    def _commit_together(self, proposals: list[_Proposal]) -> _Batch:
+        with self._store.write() as txn:
+            now_ms = self._clock_ms()
+            results = [apply(txn, proposal.command, now_ms) for proposal in proposals]
+            index = txn.applied().index + len(proposals)
+            txn.set_applied(Position(self._term, self._node.node_id, index))
+            figures = _figures(txn)
+        self._committed = figures
+        return _Batch(proposals, results, figures)
+
+    def _commit_apart(self, proposals: list[_Proposal]) -> _Batch:
+        parts = [self._commit([proposal]) for proposal in proposals]
+        return _Batch(proposals, [part.results[0] for part in parts], self._committed)
+
+    def _failed_batch(self, proposals: list[_Proposal], failure: MetaError) -> _Batch:
+        return _Batch(proposals, [failure] * len(proposals), self._committed)
+
+    # Below: on the loop.
+
+    def _resolve(self, batch: _Batch) -> None:
+        proposals, results, figures = batch
+        applied = figures.applied
+        failed = sum(isinstance(result, MetaError) for result in results)
+        index = applied.index - (len(results) - failed)
+        listeners = tuple(self._listeners)
+        for result in results if listeners else ():
+            if not isinstance(result, MetaError):
+                index += 1
+                self._tell(listeners, Applied(LogId(applied.term, applied.node_id, index), *result))
+        self._figures = figures
+        self._pending -= len(proposals)
+        self._failed += failed
+        for (_, done), result in zip(proposals, results, strict=True):
+            if done.done():
+                continue  # its caller was cancelled; the command is applied all the same
+            if isinstance(result, MetaError):
+                done.set_exception(_again(result))
+            else:
+                done.set_result(result[0])
+        self._snapshot_if_due()
+
+    def _tell(self, listeners: Sequence[Callable[[Applied], None]], applied: Applied) -> None:
+        for listener in listeners:
+            try:
+                listener(applied)
+            except Exception:  # noqa: BLE001 - the entry is applied, and the others are to hear of it
+                _log.exception("A listener of the log failed at entry %d", applied.log_id.index)
+
+    def _snapshot_if_due(self) -> None:
+        since = self._figures.applied.index - (0 if self._latest is None else self._latest.index)
+        if (
+            since >= self._snapshot_every
+            and self._snapshot_task is None
+            and self._state == "Leader"
+            and time.monotonic() >= self._snapshot_rest_until
+        ):
+            self._building()
+
+    def _building(self) -> "asyncio.Task[SnapshotInfo]":
+        if self._snapshot_task is None:
+            if self._state != "Leader":
+                raise Unavailable("This node is starting or stopping and takes no snapshots; try again.")
+            task = self._snapshot_task = self._loop.create_task(self._build())
+            # An automatic one has no caller; its failure was logged.
+            task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return self._snapshot_task
+
+    async def _build(self) -> SnapshotInfo:
+        started = time.monotonic()
+        try:
+            info = await self._loop.run_in_executor(
+                self._snapshot_thread, self._snapshots.create, self._store, self._clock_ms()
+            )
+        except MetaError as failure:
+            _log.error("No snapshot was written: %s", failure)
+            raise
+        else:
+            self._latest = info
+            self._snapshot_entries += info.key_count
+            return info
+        finally:
+            now = time.monotonic()
+            self._snapshot_rest_until = now + _SNAPSHOT_REST * (now - started)
+            self._snapshot_task = None
+
+
+def _figures(txn: ReadTxn) -> _Figures:
+    return _Figures(txn.applied(), txn.seq(), txn.key_count())
+
+
+def _again(failure: MetaError) -> MetaError:
+    """An equal error for one more raiser: shared, it would gather all their tracebacks."""
+    return type(failure)(str(failure))
+
+
+def _facts(info: SnapshotInfo) -> SnapshotFacts:
+    return SnapshotFacts(
+        log_id=LogId(*info.position),
+        path=info.path,
+        key_count=info.key_count,
+        expire_count=info.expire_count,
+        size=info.size,
+        content_hash=info.content_hash,
+        created_ms=info.created_ms,
+        seconds=info.seconds,
+    )

@@ -1,0 +1,183 @@
+"""Between the transport and the service: bytes to messages, tokens, errors to statuses, counting.
+
+Handlers are registered without the transport's own codecs. Decoding here makes
+a broken message our sentence instead of a logged traceback, and gives message
+sizes to the metrics without encoding anything twice.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
+from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from diag.errors import InvalidRequest, MessageTooLarge, MetaError, NotLeader
+from diag.metrics.registry import CallKind, Metrics
+
+LEADER_KEY = "x-databend-meta-leader-grpc-endpoint"
+
+#: Clients refuse trailers beyond 8 KiB, and a message may quote what it was sent.
+_MAX_DETAILS = 1000
+
+_LOGGER = logging.getLogger(__name__)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Check: TypeAlias = Callable[[Any], None]
+Request = TypeVar("Request", bound=Message)
+
+
+class Sink(Protocol):
+    """Where a streaming method's messages go."""
+
+    async def open(self) -> None:
+        """Send the response's headers now, before there is anything to say."""
+
+    async def send(self, message: Message) -> None:
+        """Send one message; waits while the client is behind."""
+
+
+class Dispatcher:
+    """Makes the transport's handlers out of the service's methods.
+
+    ``limit`` is the largest message a client accepts, in bytes.
+    """
+
+    def __init__(self, metrics: Metrics, limit: int) -> None:
+        self._metrics = metrics
+        self._limit = limit
+
+    def unary(
+        self,
+        request: type[Request],
+        method: Callable[[Request, Context], Awaitable[Message]],
+        kind: CallKind,
+        check: Check | None = None,
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """One request, one reply. ``check`` sees the call's metadata first."""
+        metrics, limit, parse = self._metrics, self._limit, request.FromString
+
+        async def call(payload: bytes, context: Context) -> bytes:
+            started = perf_counter()
+            metrics.request_started()
+            metrics.received(len(payload))
+            ok = False
+            try:
+                if check is not None:
+                    check(context.invocation_metadata())
+                reply = (await method(parse(payload), context)).SerializeToString()
+                _check_size(reply, limit)
+                metrics.sent(len(reply))
+                ok = True
+                return reply
+            except Exception as error:  # noqa: BLE001  every one becomes a status
+                await _refuse(context, error)
+            finally:
+                metrics.request_finished(kind, perf_counter() - started, ok)
+
+        return grpc.unary_unary_rpc_method_handler(call)
+
+    def stream(
+        self,
+        request: type[Request],
+        method: Callable[[Request, Sink], Awaitable[None]],
+        kind: CallKind,
+        check: Check | None = None,
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """One request, any number of replies."""
+        metrics, parse = self._metrics, request.FromString
+
+        def decode(payload: bytes) -> Request:
+            metrics.received(len(payload))
+            return parse(payload)
+
+        return grpc.unary_stream_rpc_method_handler(self._streaming(decode, method, kind, check))
+
+    def exchange(
+        self,
+        request: type[Request],
+        method: Callable[[AsyncIterator[Request], Sink], Awaitable[None]],
+        kind: CallKind,
+        check: Check | None = None,
+    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+        """Any number of requests and replies, in both directions at once."""
+        metrics, parse = self._metrics, request.FromString
+
+        async def decode(payloads: AsyncIterator[bytes]) -> AsyncIterator[Request]:
+            async for payload in payloads:
+                metrics.received(len(payload))
+                yield parse(payload)
+
+        return grpc.stream_stream_rpc_method_handler(self._streaming(decode, method, kind, check))
+
+    def _streaming(
+        self,
+        decode: Callable[[Any], Any],
+        method: Callable[[Any, Sink], Awaitable[None]],
+        kind: CallKind,
+        check: Check | None,
+    ) -> Callable[[Any, Context], Any]:
+        metrics, limit = self._metrics, self._limit
+
+        async def call(incoming: Any, context: Context) -> None:
+            started = perf_counter()
+            metrics.request_started()
+            ok = False
+            try:
+                if check is not None:
+                    check(context.invocation_metadata())
+                await method(decode(incoming), _ContextSink(context, metrics, limit))
+                ok = True
+            except Exception as error:  # noqa: BLE001  every one becomes a status
+                await _refuse(context, error)
+            finally:
+                metrics.request_finished(kind, perf_counter() - started, ok)
+
+        return call
+
+
+class _ContextSink:
+    __slots__ = ("_context", "_limit", "_metrics")
+
+    def __init__(self, context: Context, metrics: Metrics, limit: int) -> None:
+        self._context = context
+        self._metrics = metrics
+        self._limit = limit
+
+    async def open(self) -> None:
+        await self._context.send_initial_metadata(())
+
+    async def send(self, message: Message) -> None:
+        data = message.SerializeToString()
+        _check_size(data, self._limit)
+        self._metrics.sent(len(data))
+        await self._context.write(data)
+
+
+def _check_size(data: bytes, limit: int) -> None:
+    if len(data) > limit:
+        raise MessageTooLarge(
+            f"the reply is {len(data)} bytes, above the limit of {limit} bytes a message; "
+            "a write it answers was made"
+        )
+
+
+async def _refuse(context: Context, error: Exception) -> NoReturn:
+    """End the call with the status the error carries; one we did not raise is INTERNAL, and logged."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, DecodeError):
+        error = InvalidRequest(
+            f"the request is not a message of the type this method takes, or a string in it is not UTF-8: {error}"
+        )
+    trailers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, NotLeader) and error.leader:
+        trailers = ((LEADER_KEY, error.leader),)
+    if isinstance(error, MetaError):
+        status, details = error.grpc_status, str(error)
+    else:
+        _LOGGER.error("a call failed in a way nobody foresaw", exc_info=error)
+        status, details = "INTERNAL", f"the service failed: {type(error).__name__}: {error}"
+    await context.abort(grpc.StatusCode[status], details[:_MAX_DETAILS], trailers)

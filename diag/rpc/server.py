@@ -1,0 +1,90 @@
+"""The gRPC port: the service on one of two transports.
+
+``grpcio`` is the reference. ``native`` does HTTP/2 in Rust, outside the GIL, at
+about half the CPU a call; it knows no TLS.
+"""
+
+import importlib.util
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import grpc
+import grpc.aio
+
+from diag.errors import ConfigError, Unavailable
+from diag.rpc.reflect import reflection_services
+from diag.rpc.service import SERVICE, MetaService
+from diag.rpc.transport import grpcio_server, native_server
+
+MAX_MESSAGE_SIZE = 32 << 20
+
+#: A watch is a stream, and one client connection may carry all of an engine's.
+MAX_STREAMS = 100_000
+
+Transport: TypeAlias = Literal["auto", "native", "grpcio"]
+
+
+class Tls(NamedTuple):
+    """A certificate chain and its key, PEM."""
+
+    cert: bytes
+    key: bytes
+
+
+class RpcServer:
+    """Serves ``service`` on ``address`` (host:port; port 0 takes a free one)."""
+
+    def __init__(
+        self,
+        service: MetaService,
+        address: str,
+        *,
+        transport: Transport = "auto",
+        tls: Tls | None = None,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+    ) -> None:
+        self._service = service
+        self._address = address
+        self._tls = tls
+        self.transport = _resolve(transport, tls)
+        options = [
+            ("grpc.max_receive_message_length", max_message_size),
+            ("grpc.max_send_message_length", max_message_size),
+            ("grpc.max_concurrent_streams", MAX_STREAMS),
+            ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
+        ]
+        self._server = (native_server if self.transport == "native" else grpcio_server)(options)
+        self.add(SERVICE, service.handlers(max_message_size))
+        for name, handlers in reflection_services((SERVICE,)).items():
+            self.add(name, handlers)
+
+    def add(self, service: str, handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]") -> None:
+        """Serve another service on the same port; before ``start``."""
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        self._server.add_registered_method_handlers(service, handlers)
+
+    async def start(self) -> int:
+        """Listen; returns the port. Raises Unavailable when the address cannot be bound."""
+        try:
+            if self._tls is None:
+                port = self._server.add_insecure_port(self._address)
+            else:
+                port = self._server.add_secure_port(self._address, grpc.ssl_server_credentials([(self._tls.key, self._tls.cert)]))
+        except RuntimeError as error:
+            raise Unavailable(
+                f"cannot listen on {self._address} for gRPC ({error}); is another node running there?"
+            ) from error
+        await self._server.start()
+        return port
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """End watches at once, other calls when they are done or after ``grace`` seconds."""
+        self._service.stop()
+        await self._server.stop(grace)
+
+
+def _resolve(transport: Transport, tls: Tls | None) -> Literal["native", "grpcio"]:
+    available = importlib.util.find_spec("pygrpc_native") is not None
+    if transport == "native" and (tls is not None or not available):
+        why = "it cannot do TLS" if available else "its package is not installed on this platform"
+        raise ConfigError(f"the native gRPC transport cannot be used: {why}; use grpcio or auto")
+    return "native" if transport != "grpcio" and tls is None and available else "grpcio"

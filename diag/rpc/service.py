@@ -1,0 +1,127 @@
+"""``meta.MetaService``: every RPC a client may call, put together (wire protocol, section 4)."""
+
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+
+from diag.errors import InvalidRequest, MetaError
+from diag.kv.commands import Transacted, Upsert, Upserted
+from diag.kv.view import Reader
+from diag.kv.watch import WatchHub
+from diag.metrics.registry import Metrics
+from diag.replication import OrderedLog
+from diag.rpc import translate
+from diag.rpc.auth import HandshakeAuth
+from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
+from diag.rpc.dispatch import Context, Dispatcher, Sink
+from diag.rpc.exports import Exports
+from diag.rpc.json_kv import (
+    GetKV,
+    MGetKV,
+    listing_json,
+    parse_request,
+    record_json,
+    records_json,
+    upserted_json,
+)
+from diag.rpc.reads import Reads
+from diag.rpc.stubs import meta_pb2 as pb
+from diag.rpc.watch_stream import WatchStreams
+
+SERVICE = "meta.MetaService"
+
+
+class MetaService:
+    """The service over an ordered log and the store behind it.
+
+    The node feeds ``hub`` from the log. ``clock_ms`` decides what has expired
+    for readers. ``version`` is what GetClusterStatus calls the binary's version.
+    """
+
+    def __init__(
+        self,
+        log: OrderedLog,
+        reader: Reader,
+        hub: WatchHub,
+        auth: HandshakeAuth,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+        *,
+        version: str = "260304.0.0",
+    ) -> None:
+        self._log = log
+        self._auth = auth
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+        self._version = version
+        self._reads = Reads(log, reader, metrics, clock_ms)
+        self._watches = WatchStreams(hub, metrics)
+        self._exports = Exports(log)
+
+    def stop(self) -> None:
+        """End every open watch; they would end by themselves never."""
+        self._watches.stop()
+
+    def handlers(self, max_message_size: int) -> dict[str, grpc.RpcMethodHandler[bytes, bytes]]:
+        """The transport's handlers by method name. What takes no token is as on the wire (section 2.2)."""
+        make = Dispatcher(self._metrics, max_message_size)
+        token = self._auth.check
+        return {
+            "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
+            "KvApi": make.unary(pb.RaftRequest, self._kv_api, "write", token),
+            "KvReadV1": make.stream(pb.RaftRequest, self._reads.read_v1, "read", token),
+            "KvList": make.stream(pb.KvListRequest, self._reads.list, "read", token),
+            "KvGetMany": make.exchange(pb.KvGetManyRequest, self._reads.get_many, "read", token),
+            "Transaction": make.unary(pb.TxnRequest, self._transaction, "write", token),
+            "KvTransaction": make.unary(pb.KvTransactionRequest, self._kv_transaction, "write", token),
+            "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other"),
+            "Export": make.stream(pb.Empty, self._exports.export, "other"),
+            "ExportV1": make.stream(pb.ExportRequest, self._exports.export_v1, "other"),
+            "SnapshotKeysLayout": make.stream(pb.KeysLayoutRequest, self._exports.keys_layout, "other"),
+            "MemberList": make.unary(pb.MemberListRequest, self._member_list, "other", token),
+            "GetClusterStatus": make.unary(pb.Empty, self._cluster_status, "other"),
+            "GetClientInfo": make.unary(pb.Empty, self._client_info, "other"),
+        }
+
+    async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:
+        async for request in requests:
+            await sink.send(self._auth.handshake(request))
+            return
+        raise MetaError("the handshake's stream ended without a request; send one HandshakeRequest")
+
+    async def _transaction(self, request: pb.TxnRequest, context: Context) -> pb.TxnReply:
+        reply = await self._log.propose(translate.transaction(request))
+        assert isinstance(reply, Transacted)
+        return translate.transaction_reply(request, reply)
+
+    async def _kv_transaction(
+        self, request: pb.KvTransactionRequest, context: Context
+    ) -> pb.KvTransactionReply:
+        reply = await self._log.propose(translate.kv_transaction(request))
+        assert isinstance(reply, Transacted)
+        return translate.kv_transaction_reply(reply)
+
+    async def _kv_api(self, request: pb.RaftRequest, context: Context) -> pb.RaftReply:
+        try:
+            parsed = parse_request(request.data)
+        except InvalidRequest as error:
+            raise MetaError(str(error)) from error  # this RPC answers bad JSON with INTERNAL
+        if isinstance(parsed, Upsert):
+            reply = await self._log.propose(parsed)
+            assert isinstance(reply, Upserted)
+            return pb.RaftReply(data=upserted_json(reply))
+        found = await self._reads.collect(parsed)
+        if isinstance(parsed, GetKV):
+            return pb.RaftReply(data=record_json(found[0][1]))
+        if isinstance(parsed, MGetKV):
+            return pb.RaftReply(data=records_json([record for _, record in found]))
+        return pb.RaftReply(data=listing_json(found))
+
+    async def _member_list(self, request: pb.MemberListRequest, context: Context) -> pb.MemberListReply:
+        return member_list(self._log.status())
+
+    async def _cluster_status(self, request: pb.Empty, context: Context) -> pb.ClusterStatus:
+        return cluster_status(self._log.status(), self._version)
+
+    async def _client_info(self, request: pb.Empty, context: Context) -> pb.ClientInfo:
+        return client_info(context.peer(), self._clock_ms())

@@ -1,0 +1,7 @@
+"""`python -m flamegraph`."""
+
+import sys
+
+from flamegraph.cli import main
+
+sys.exit(main())
