@@ -173,7 +173,7 @@ class TreeBuilder:
         self.name = [0]
         self.weights: list[Weight] = [0]
         self.names = [b""]
-        self._name_ids = {b"": 0}
+        self._name_ids: dict[bytes, int] = {}
         self._nodes: dict[tuple[int, bytes], int] = {}
         self._fractions: dict[int, list[float]] = {}
 

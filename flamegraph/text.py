@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 ELLIPSIS = "…"
-_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ANNOTATION = re.compile(r"_\[[kwij]\]$")
 
 

@@ -78,7 +78,7 @@ def _cluster(status: ClusterStatus) -> dict[str, float]:
         "last_log_index": status.last_log_index,
         "last_seq": status.last_seq,
         "current_term": status.term,
-        "key_count": status.key_count,
+        "keys": status.key_count,
         "db_size": status.db_size,
         "raft_log_size": status.log_size,
         "raft_log_wal_open_chunk_size": status.log_size,

@@ -42,7 +42,7 @@ SERVER = _families(
     ("snapshot_primary_index_count", "gauge", "Records in the last snapshot."),
     ("snapshot_expire_index_count", "gauge", "Records with an expiry in the last snapshot."),
     ("snapshot_data_size", "gauge", "Bytes of the last snapshot."),
-    ("key_count", "gauge", "Records in the state machine."),
+    ("keys", "gauge", "Records in the state machine."),
     ("db_size", "gauge", "Bytes of the state machine on disk."),
     ("raft_log_size", "gauge", "Bytes of the log on disk."),
     ("raft_log_wal_open_chunk_size", "gauge", "Bytes of the part of the log that is being written."),

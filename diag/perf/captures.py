@@ -70,7 +70,7 @@ class Taken:
 
 
 def take(admin: str, route: Route, seconds: float) -> Taken:
-    """GET one profile of ``seconds`` from host:port; ProfilerError with the node's words when it is refused."""
+    """GET one profile from host:port; ProfilerError with the node's words when it is refused."""
     url = f"http://{admin}/debug/pprof/{route.path}&seconds={seconds:g}&format=folded"
     try:
         response = httpx.get(url, timeout=seconds + 60, trust_env=False)

@@ -1,4 +1,4 @@
-"""``make flamegraph``: a node under the real query engine and a KV load, and pictures of where it spends itself.
+"""``make flamegraph``: a node under the real query engine and a KV load, and pictures of its inside.
 
 A node starts in a temporary directory; while SQL and KV operations run against
 it, its own routes profile it: CPU, memory, calls. Everything started here is
@@ -101,7 +101,8 @@ def _capture(
         _watch(future, running, route, seconds, console)
         capture = future.result()
     except MetaError:
-        # The first to notice a dead node is the request on it; the node's own last words say more.
+        # The request is the first to notice that the node dies; the node's own last words say more.
+        time.sleep(_POLL_SECONDS)
         running.check()
         raise
     running.check()
@@ -156,7 +157,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 done, 1 a part failed, 2 a wrong option, 130 interrupted; nothing is left running in any case."""
     options = _options(argv)
     console = Console()
-    signal.signal(signal.SIGTERM, _interrupted)
     workload = options.workload
     reason = missing()
     if workload == "sql" and reason is not None:
@@ -174,4 +174,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupted)
     sys.exit(main())

@@ -35,9 +35,9 @@ class LogFigures:
 
 
 def compare(proposers: int, seconds: float = 2.0, directory: Path | None = None) -> LogFigures:
-    """Run ``proposers`` closed loops of one-put transactions with fsync, then the bare loop, for ``seconds`` each.
+    """Run ``proposers`` closed loops of one-put transactions, then the bare loop, for ``seconds`` each.
 
-    The bare loop does one get and one put a command and commits every ``proposers`` of them.
+    Both with fsync. The bare loop does one get and one put a command and commits every ``proposers`` of them.
     """
     with tempfile.TemporaryDirectory(prefix="log-bench-", dir=directory) as place:
         rate, p50 = asyncio.run(_through_the_log(Path(place) / "log", proposers, seconds))

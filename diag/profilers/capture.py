@@ -11,9 +11,12 @@ class Capture:
     ``N`` in ``unit``; it is empty when nothing was seen, which is a result and not an error.
     ``engine`` and ``mode`` say what really ran, ``seconds`` how long it really took.
     ``rate_asked`` and ``rate_effective`` are in Hz, and None for a profile that does not sample.
-    ``samples`` counts samples, allocation records or calls, by ``kind``; ``errors`` the samples that were lost.
-    ``pause_share`` estimates the share of the time during which the process stood stopped, where that is known.
-    ``notes`` are sentences for whoever reads the picture. ``native_svg`` is flameprof's own picture, when asked for.
+    ``samples`` counts samples, allocation records or calls, by ``kind``; ``errors`` the samples that were
+    lost.
+    ``pause_share`` estimates the share of the time during which the process stood stopped, where that is
+    known.
+    ``notes`` are sentences for whoever reads the picture. ``native_svg`` is flameprof's own picture, when
+    asked for.
     """
 
     folded: bytes

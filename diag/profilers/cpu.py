@@ -1,11 +1,12 @@
 """CPU and wall-clock profiles by py-spy, a child that reads this process from outside.
 
 Which threads count as busy was settled by measurement (py-spy 0.4.3, a loop at half load beside ten parked
-threads, 99 Hz). Its own idle detection, run blocking, stops and resumes every thread for a sample and then takes
-many parked ones for running: 11 parked threads got 80 % of 1465 samples, and the loop lost a third of its CPU.
-With ``--gil`` there were none of them, 149 samples stood for 1.47 s of CPU, and the process stood stopped for 4 %
-of the time instead of 18 %. So ``cpu`` samples the holder of the interpreter lock and adds, from the kernel's
-clocks, the CPU time spent without it (see ``native``); ``gil`` leaves that out; ``wall`` takes every thread.
+threads, 99 Hz). Its own idle detection, run blocking, stops and resumes every thread for a sample and then
+takes many parked ones for running: 11 parked threads got 80 % of 1465 samples, and the loop lost a third of
+its CPU. With ``--gil`` there were none of them, 149 samples stood for 1.47 s of CPU, and the process stood
+stopped for 4 % of the time instead of 18 %. So ``cpu`` samples the holder of the interpreter lock and adds,
+from the kernel's clocks, the CPU time spent without it (see ``native``); ``gil`` leaves that out; ``wall``
+takes every thread.
 
 ``--nonblocking`` is never used: it glues frames of different calls together.
 Output and messages go to unlinked files, so that even ``kill -9`` leaves nothing behind.
@@ -14,7 +15,6 @@ Output and messages go to unlinked files, so that even ``kill -9`` leaves nothin
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -27,6 +27,7 @@ from diag.profilers import native, permission, pyspy_report
 from diag.profilers.capture import Capture
 from diag.profilers.frames import fold
 from diag.profilers.requests import CpuRequest
+from diag.profilers.scratch import open_scratch, scratch_path
 from diag.profilers.threadclock import all_thread_cpu, process_cpu, thread_ids
 from diag.profilers.work import Abandoned
 
@@ -68,8 +69,8 @@ class PySpy:
             raise ProfilerDenied(refusal)
         rate, notes = affordable_rate(request, len(thread_ids()))
         with ExitStack() as stack:
-            out = stack.enter_context(tempfile.TemporaryFile(dir=self._temp_dir))
-            log = stack.enter_context(tempfile.TemporaryFile(dir=self._temp_dir))
+            out = stack.enter_context(open_scratch(self._temp_dir))
+            log = stack.enter_context(open_scratch(self._temp_dir))
             child = _start(program, request, rate, out, log, rights)
             stack.callback(permission.allow_tracer, 0)
             stack.callback(_end, child)
@@ -99,8 +100,16 @@ def _start(
     log: IO[bytes],
     rights: permission.Rights,
 ) -> "subprocess.Popen[bytes]":
-    target = f"/dev/fd/{out.fileno()}"
-    command = [str(program), "record", "--pid", str(os.getpid()), "--format", "raw", "--output", target]
+    command = [
+        str(program),
+        "record",
+        "--pid",
+        str(os.getpid()),
+        "--format",
+        "raw",
+        "--output",
+        scratch_path(out),
+    ]
     command += ["--rate", str(rate), "--threads", "--idle" if request.mode == "wall" else "--gil"]
     if request.native:
         command.append("--native")
@@ -189,8 +198,8 @@ def _capture(
         weights |= native.unseen(window.before, window.after, effective, stacks.seen)
     if stacks.rootless and not request.native:
         notes.append(
-            f"{stacks.rootless} samples start neither at a module nor at a thread: the thread was made by native "
-            "code, or the stack was cut off."
+            f"{stacks.rootless} samples start neither at a module nor at a thread: the thread was made by "
+            "native code, or the stack was cut off."
         )
     if effective < 0.9 * rate:
         notes.append(f"py-spy fell behind: about {effective:.0f} of {rate} samples a second were taken.")
@@ -213,7 +222,7 @@ def _capture(
 def _effective_rate(
     mode: str, rate: int, seconds: float, stacks: pyspy_report.Stacks, behind: float
 ) -> float:
-    """Every thread is in every wall sample, so the fullest one counts the ticks; else py-spy's own word counts."""
+    """A wall sample has every thread, so the fullest counts the ticks; else py-spy's word is taken."""
     if mode == "wall" and stacks.seen and behind:
         return min(float(rate), max(stacks.seen.values()) / seconds)
     return rate * max(0.0, 1.0 - behind / max(seconds, behind, 1e-9))

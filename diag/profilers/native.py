@@ -18,8 +18,8 @@ def unseen(
 ) -> dict[str, int]:
     """Stacks ``[outside the interpreter];thread`` with the samples missing from ``seen``.
 
-    ``before`` and ``after`` are CPU seconds by kernel thread id at both ends of the profile, ``seen`` the samples
-    with a Python stack. A difference within twice the sampling noise is left out.
+    ``before`` and ``after`` are CPU seconds by kernel thread id at both ends of the profile, ``seen`` the
+    samples with a Python stack. A difference within twice the sampling noise is left out.
     """
     missing: Counter[str] = Counter()
     for tid, seconds in after.items():

@@ -38,20 +38,20 @@ class Rights:
             return f"Process {self.tracer} already traces this one; detach that debugger or tracer first."
         if self.yama == 3:
             return (
-                "The kernel forbids all tracing (kernel.yama.ptrace_scope is 3, which holds until the next boot); "
-                "boot with 0, 1 or 2."
+                "The kernel forbids all tracing (kernel.yama.ptrace_scope is 3, which holds until the next "
+                "boot); boot with 0, 1 or 2."
             )
         if self.capable:
             return None
         if self.yama == 2:
             return (
-                "Tracing needs CAP_SYS_PTRACE here (kernel.yama.ptrace_scope is 2); grant that capability, in a "
-                "container by --cap-add SYS_PTRACE, or set kernel.yama.ptrace_scope to 1."
+                "Tracing needs CAP_SYS_PTRACE here (kernel.yama.ptrace_scope is 2); grant that capability, "
+                "in a container by --cap-add SYS_PTRACE, or set kernel.yama.ptrace_scope to 1."
             )
         if not self.dumpable:
             return (
-                "This process is marked not dumpable (PR_SET_DUMPABLE), so only CAP_SYS_PTRACE may read it; grant "
-                "that capability, or start it without set-uid, file capabilities or a change of user."
+                "This process is marked not dumpable (PR_SET_DUMPABLE), so only CAP_SYS_PTRACE may read "
+                "it; grant that capability, or start it without set-uid, file capabilities or change of user."
             )
         return None
 
@@ -85,7 +85,7 @@ def find_py_spy(configured: str | None) -> Path:
 
 
 def explain_failure(said: str, rights: Rights) -> str | None:
-    """The sentence for a refusal that only showed when py-spy tried; None when its message means something else."""
+    """The sentence for a refusal that only showed when py-spy tried; None for any other message."""
     text = said.lower()
     if not any(
         sign in text
@@ -94,18 +94,18 @@ def explain_failure(said: str, rights: Rights) -> str | None:
         return None
     if rights.seccomp == 2:
         return (
-            "The system refused py-spy although nothing but a seccomp filter stands in its way; allow ptrace and "
-            "process_vm_readv in that filter, in a container by --cap-add SYS_PTRACE or "
+            "The system refused py-spy although nothing but a seccomp filter stands in its way; allow "
+            "ptrace and process_vm_readv in that filter, in a container by --cap-add SYS_PTRACE or "
             "--security-opt seccomp=unconfined."
         )
     return (
-        "The system refused py-spy; run it with CAP_SYS_PTRACE (in a container --cap-add SYS_PTRACE) and make sure "
-        "that no debugger is attached to this process."
+        "The system refused py-spy; run it with CAP_SYS_PTRACE (in a container --cap-add SYS_PTRACE) and "
+        "make sure that no debugger is attached to this process."
     )
 
 
 def allow_tracer(pid: int) -> None:
-    """Under Yama scope 1 a child may trace its parent only when the parent names it; 0 withdraws the leave."""
+    """Under Yama scope 1 a child may trace its parent only when named by it; 0 withdraws the leave."""
     _prctl(_PR_SET_PTRACER, pid)
 
 

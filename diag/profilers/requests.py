@@ -90,7 +90,7 @@ class CpuRequest(_Request):
             )
         if self.engine == "inprocess" and self.mode == "gil":
             raise InvalidRequest(
-                "mode=gil needs engine=py-spy; the in-process sampler cannot see who holds the interpreter lock."
+                "mode=gil needs engine=py-spy; the in-process sampler cannot see who holds the lock."
             )
 
 
@@ -98,7 +98,8 @@ class CpuRequest(_Request):
 class HeapRequest(_Request):
     """A memory profile of what is allocated during 0.1..300 seconds.
 
-    ``small_objects`` also follows Python's own allocator, for objects of up to 512 bytes, at about twice the cost.
+    ``small_objects`` also follows Python's own allocator, for objects of up to 512 bytes, at about twice
+    the cost.
     """
 
     seconds: float = 10.0
@@ -112,7 +113,7 @@ class HeapRequest(_Request):
 
 @dataclass(frozen=True, slots=True)
 class TraceRequest(_Request):
-    """Every call of the event loop's thread for 0.1..300 seconds; at about twice the CPU, so keep it under 30."""
+    """Every call of the event loop's thread for 0.1..300 seconds; at twice the CPU, so keep it under 30."""
 
     seconds: float = 5.0
     renderer: str = "flamegraph"

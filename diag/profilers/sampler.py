@@ -1,13 +1,14 @@
 """CPU and wall-clock profiles from inside, for when py-spy is missing or refused.
 
-A thread that reads ``sys._current_frames()`` on a timer gets the interpreter lock when the event loop lets go of
-it, that is, when the loop waits: it sees little else. So the ticks are signals, handled in the main thread
-between two bytecodes: ``ITIMER_PROF`` counts CPU time, ``ITIMER_REAL`` time on the wall. Each thread is then
-charged by the kernel's clock of its CPU time, so that a parked one gets nothing.
+A thread that reads ``sys._current_frames()`` on a timer gets the interpreter lock when the event loop lets
+go of it, that is, when the loop waits: it sees little else. So the ticks are signals, handled in the main
+thread between two bytecodes: ``ITIMER_PROF`` counts CPU time, ``ITIMER_REAL`` time on the wall. Each thread
+is then charged by the kernel's clock of its CPU time, so that a parked one gets nothing.
 
-What stays inexact: time inside C code is charged to the line that called it, threads other than the main one are
-seen where they gave up the interpreter lock, and the kernel's tick bounds the rate of CPU samples (often 250 Hz).
-When the loop does not run in the main thread, or the signal is taken, ticks come from a thread and the Capture says so.
+What stays inexact: time inside C code is charged to the line that called it, threads other than the main
+one are seen where they gave up the interpreter lock, and the kernel's tick bounds the rate of CPU samples
+(often 250 Hz). When the loop does not run in the main thread, or the signal is taken, ticks come from a
+thread and the Capture says so.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ _TIMERS = {
     "wall": (signal.SIGALRM, signal.ITIMER_REAL),
 }
 _FROM_THREAD = (
-    "Samples were taken by a thread, because {why}; it sees an event loop mostly where the loop waits, so shares "
-    "may be off."
+    "Samples were taken by a thread, because {why}; it sees an event loop mostly where the loop waits, so "
+    "shares may be off."
 )
 
 
@@ -130,7 +131,7 @@ class Sampler:
                 self._seen[tid] += due
 
     def _earned(self, tid: int) -> int:
-        """Whole samples that the thread's CPU time since the last tick is worth; the rest is kept for later."""
+        """Whole samples that the thread's CPU time since its last tick is worth; the rest is kept."""
         now = thread_cpu(tid)
         if now is None:
             return 0

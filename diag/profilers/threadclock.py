@@ -1,12 +1,12 @@
-"""CPU time of each thread of this process, as the kernel counts it: the truth that samples are held against."""
+"""CPU time of each thread of this process, as the kernel counts it: what samples are held against."""
 
-import os
 import threading
 import time
 from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
-# Linux forms the clock of thread T as (~T << 3) | 6 and of process P as (~P << 3) | 2 (clock_getcpuclockid(3)).
+# Linux forms the clock of thread T as (~T << 3) | 6 and of process P as (~P << 3) | 2
+# (clock_getcpuclockid(3)).
 _THREAD = 6
 _PROCESS = 2
 
@@ -28,7 +28,7 @@ def process_cpu(pid: int) -> float:
 
 
 def all_thread_cpu() -> dict[int, float]:
-    """CPU seconds by kernel thread id, threads without Python included; empty where the system does not tell."""
+    """CPU seconds by kernel thread id, threads without Python included; empty where it is not told."""
     clocks = ((tid, thread_cpu(tid)) for tid in thread_ids())
     return {tid: seconds for tid, seconds in clocks if seconds is not None}
 
@@ -36,7 +36,7 @@ def all_thread_cpu() -> dict[int, float]:
 def thread_ids() -> list[int]:
     """Kernel ids of every thread of this process; empty where the system does not tell."""
     try:
-        return [int(name) for name in os.listdir(_TASKS)]
+        return [int(task.name) for task in _TASKS.iterdir()]
     except OSError:
         return []
 

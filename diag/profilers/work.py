@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop that ends when its awaiter is cancelled, and is over before it returns."""
+"""Blocking work beside the event loop that ends, and has cleaned up, when its awaiter is cancelled."""
 
 import asyncio
 import concurrent.futures
@@ -16,7 +16,8 @@ class Abandoned(Exception):
 async def in_thread(name: str, work: Callable[[threading.Event], T]) -> T:
     """Run ``work(stop)`` in a thread of its own and await it.
 
-    On cancellation ``stop`` is set and the cancellation goes on only when the work has cleaned up after itself.
+    On cancellation ``stop`` is set and the cancellation goes on only when the work has cleaned up after
+    itself.
     """
     stop = threading.Event()
     promise: concurrent.futures.Future[T] = concurrent.futures.Future()

@@ -32,7 +32,7 @@ class HandshakeAuth:
         self._verified: set[bytes] = set()
 
     def handshake(self, request: pb.HandshakeRequest) -> pb.HandshakeResponse:
-        """Answer with a new token; raises InvalidRequest, Unauthenticated, or MetaError on a payload that is none."""
+        """Answer with a token; InvalidRequest, Unauthenticated, or MetaError for a payload that is none."""
         _check_version(request.protocol_version)
         credentials = auth_pb2.BasicAuth()
         try:

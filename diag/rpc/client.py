@@ -40,11 +40,12 @@ class _Session(NamedTuple):
 
 
 class MetaClient:
-    """Calls one of ``endpoints`` (host:port), the next one when it is unavailable. Raises grpc.aio.AioRpcError.
+    """Calls one of ``endpoints`` (host:port), and the next one when it is unavailable.
 
-    ``tls_ca`` (PEM) turns TLS on; ``tls_domain`` is the name its certificate must carry, where that is not the
-    host. ``timeout`` is seconds a call, not of a watch. A call is tried ``attempts`` times in all when the token
-    is refused or the node unavailable; a write that was tried again may have been applied twice.
+    ``tls_ca`` (PEM) turns TLS on; ``tls_domain`` is the name the certificate carries, where that is
+    not the host. ``timeout`` is seconds a call; watches and exports have none. A call is tried
+    ``attempts`` times in all when the token is refused or the node unavailable, so a write may have
+    been applied twice. Every method raises grpc.aio.AioRpcError.
     """
 
     def __init__(
@@ -157,9 +158,10 @@ class MetaClient:
         async for item in self._stream("SnapshotKeysLayout", pb.KeysLayoutRequest(depth=depth), endless=True):
             yield item.prefix, item.count
 
-    async def member_list(self) -> "list[str]":
+    async def member_list(self) -> Sequence[str]:
         """The cluster's client addresses, "" for a node that publishes none."""
-        return list((await self._unary("MemberList", pb.MemberListRequest())).data)
+        reply: pb.MemberListReply = await self._unary("MemberList", pb.MemberListRequest())
+        return reply.data
 
     async def cluster_status(self) -> pb.ClusterStatus:
         """The called node's view of the cluster."""
@@ -215,7 +217,7 @@ class MetaClient:
         """A session with the first endpoint; calls that come together share it."""
         async with self._connecting:
             if self._session is None:
-                stub = MetaServiceStub(self._channel(self._endpoints[0]))
+                stub = MetaServiceStub(self._channel(self._endpoints[0]))  # type: ignore[no-untyped-call]
                 request = pb.HandshakeRequest(protocol_version=PROTOCOL_VERSION, payload=self._credentials)
                 replies = [reply async for reply in stub.Handshake(iter([request]), timeout=self._timeout)]
                 self._session = _Session(stub, ((TOKEN_KEY, replies[0].payload),))
@@ -232,7 +234,7 @@ class MetaClient:
         return channel
 
     def _leave(self, session: _Session | None, code: grpc.StatusCode) -> None:
-        """Forget a session that failed, unless another call already replaced it. Its channel stays for others."""
+        """Forget a session that failed, unless another call replaced it; its channel stays for others."""
         if session is self._session:
             self._session = None
             if code is grpc.StatusCode.UNAVAILABLE:

@@ -11,7 +11,9 @@ DATA_VERSION = "V004"
 
 def member_list(status: ClusterStatus) -> pb.MemberListReply:
     """The client address of every node, "" for one that publishes none."""
-    return pb.MemberListReply(data=[node.grpc_advertise or "" for node in (*status.voters, *status.non_voters)])
+    return pb.MemberListReply(
+        data=[node.grpc_advertise or "" for node in (*status.voters, *status.non_voters)]
+    )
 
 
 def cluster_status(status: ClusterStatus, version: str) -> pb.ClusterStatus:

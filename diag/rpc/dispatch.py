@@ -24,6 +24,7 @@ _MAX_DETAILS = 1000
 
 _LOGGER = logging.getLogger(__name__)
 
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Check: TypeAlias = Callable[[Any], None]
 Request = TypeVar("Request", bound=Message)
@@ -55,7 +56,7 @@ class Dispatcher:
         method: Callable[[Request, Context], Awaitable[Message]],
         kind: CallKind,
         check: Check | None = None,
-    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+    ) -> Handler:
         """One request, one reply. ``check`` sees the call's metadata first."""
         metrics, limit, parse = self._metrics, self._limit, request.FromString
 
@@ -71,11 +72,11 @@ class Dispatcher:
                 _check_size(reply, limit)
                 metrics.sent(len(reply))
                 ok = True
-                return reply
             except Exception as error:  # noqa: BLE001  every one becomes a status
                 await _refuse(context, error)
             finally:
                 metrics.request_finished(kind, perf_counter() - started, ok)
+            return reply
 
         return grpc.unary_unary_rpc_method_handler(call)
 
@@ -85,7 +86,7 @@ class Dispatcher:
         method: Callable[[Request, Sink], Awaitable[None]],
         kind: CallKind,
         check: Check | None = None,
-    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+    ) -> Handler:
         """One request, any number of replies."""
         metrics, parse = self._metrics, request.FromString
 
@@ -101,7 +102,7 @@ class Dispatcher:
         method: Callable[[AsyncIterator[Request], Sink], Awaitable[None]],
         kind: CallKind,
         check: Check | None = None,
-    ) -> grpc.RpcMethodHandler[bytes, bytes]:
+    ) -> Handler:
         """Any number of requests and replies, in both directions at once."""
         metrics, parse = self._metrics, request.FromString
 
@@ -170,7 +171,8 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
         raise error
     if isinstance(error, DecodeError):
         error = InvalidRequest(
-            f"the request is not a message of the type this method takes, or a string in it is not UTF-8: {error}"
+            "the request is not a message of the type this method takes, or a string in it is not "
+            f"UTF-8: {error}"
         )
     trailers: tuple[tuple[str, str], ...] = ()
     if isinstance(error, NotLeader) and error.leader:

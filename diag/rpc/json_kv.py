@@ -1,6 +1,7 @@
 """The JSON that KvApi and KvReadV1 carry (wire protocol, 5.1 and 5.2)."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from diag.errors import InvalidRequest
@@ -74,7 +75,7 @@ def records_json(records: list[Record | None]) -> str:
     return _dump([_seq_v(record) for record in records])
 
 
-def listing_json(records: list[tuple[str, Record]]) -> str:
+def listing_json(records: Sequence[tuple[str, Record | None]]) -> str:
     """KvApi's reply to ListKV."""
     return _dump([[key, _seq_v(record)] for key, record in records])
 
@@ -129,7 +130,9 @@ def _read(variant: str, body: dict[str, Any], known: str) -> ReadRequest:
 
 def _upsert(body: dict[str, Any]) -> Upsert:
     key = _text(body, "UpsertKV", "key")
-    return Upsert(key, _match_seq(body.get("seq")), _value(body.get("value")), _lifetime(body.get("value_meta")))
+    return Upsert(
+        key, _match_seq(body.get("seq")), _value(body.get("value")), _lifetime(body.get("value_meta"))
+    )
 
 
 def _text(body: dict[str, Any], variant: str, field: str) -> str:

@@ -18,7 +18,10 @@ PAGE = 256
 
 
 class Reads:
-    """Reads see every write acknowledged before them; a list pages, so it may also see some made while it runs."""
+    """Reads see every write acknowledged before them.
+
+    A list is read page by page, so it may also show some of the writes made while it runs.
+    """
 
     def __init__(
         self, log: OrderedLog, reader: Reader, metrics: Metrics, clock_ms: Callable[[], int]
@@ -38,7 +41,7 @@ class Reads:
             case ListKV(prefix):
                 self._metrics.stream_items("list", await self._send_list(prefix, None, sink))
 
-    async def list(self, request: pb.KvListRequest, sink: Sink) -> None:
+    async def read_prefix(self, request: pb.KvListRequest, sink: Sink) -> None:
         """KvList."""
         limit = request.limit if request.HasField("limit") else None
         await self._send_list(request.prefix, limit, sink)
@@ -56,7 +59,7 @@ class Reads:
         await self._log.read_index()
         return list(zip(keys, self._reader.mget(_checked(keys), self._clock_ms()), strict=True))
 
-    async def _send_keys(self, keys: "list[str]", sink: Sink) -> int:
+    async def _send_keys(self, keys: list[str], sink: Sink) -> int:
         await self._log.read_index()
         for start in range(0, len(keys), PAGE):
             if start:
@@ -74,12 +77,14 @@ class Reads:
             sent += len(page)
         return sent
 
-    async def _pages(self, prefix: str, limit: int | None) -> "AsyncIterator[list[tuple[str, Record]]]":
+    async def _pages(self, prefix: str, limit: int | None) -> AsyncIterator[list[tuple[str, Record]]]:
         _checked([prefix])
         await self._log.read_index()
         after: str | None = None
         while limit is None or limit > 0:
-            page = self._reader.page(prefix, after, PAGE if limit is None else min(PAGE, limit), self._clock_ms())
+            page = self._reader.page(
+                prefix, after, PAGE if limit is None else min(PAGE, limit), self._clock_ms()
+            )
             yield page.records
             if page.after is None:
                 return

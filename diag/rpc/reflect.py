@@ -1,15 +1,16 @@
-"""Server reflection, under the names of both its versions: the messages are the same, tools ask for either."""
+"""Server reflection under the names of both its versions: their messages are the same."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from diag.rpc.dispatch import Handler
+
 VERSIONS = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
-def reflection_services(services: Sequence[str]) -> "dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]":
+def reflection_services(services: Sequence[str]) -> dict[str, dict[str, Handler]]:
     """Handlers by service name; ``services`` are those whose descriptors this process holds."""
     servicer = reflection.aio.ReflectionServicer((*services, *VERSIONS))
     handler = grpc.stream_stream_rpc_method_handler(

@@ -5,12 +5,13 @@ about half the CPU a call; it knows no TLS.
 """
 
 import importlib.util
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import grpc
 import grpc.aio
 
 from diag.errors import ConfigError, Unavailable
+from diag.rpc.dispatch import Handler
 from diag.rpc.reflect import reflection_services
 from diag.rpc.service import SERVICE, MetaService
 from diag.rpc.transport import grpcio_server, native_server
@@ -57,7 +58,7 @@ class RpcServer:
         for name, handlers in reflection_services((SERVICE,)).items():
             self.add(name, handlers)
 
-    def add(self, service: str, handlers: "dict[str, grpc.RpcMethodHandler[Any, Any]]") -> None:
+    def add(self, service: str, handlers: dict[str, Handler]) -> None:
         """Serve another service on the same port; before ``start``."""
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._server.add_registered_method_handlers(service, handlers)
@@ -68,7 +69,9 @@ class RpcServer:
             if self._tls is None:
                 port = self._server.add_insecure_port(self._address)
             else:
-                port = self._server.add_secure_port(self._address, grpc.ssl_server_credentials([(self._tls.key, self._tls.cert)]))
+                port = self._server.add_secure_port(
+                    self._address, grpc.ssl_server_credentials([(self._tls.key, self._tls.cert)])
+                )
         except RuntimeError as error:
             raise Unavailable(
                 f"cannot listen on {self._address} for gRPC ({error}); is another node running there?"

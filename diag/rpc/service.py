@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 
-import grpc
-
 from diag.errors import InvalidRequest, MetaError
 from diag.kv.commands import Transacted, Upsert, Upserted
 from diag.kv.view import Reader
@@ -13,7 +11,7 @@ from diag.replication import OrderedLog
 from diag.rpc import translate
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
-from diag.rpc.dispatch import Context, Dispatcher, Sink
+from diag.rpc.dispatch import Context, Dispatcher, Handler, Sink
 from diag.rpc.exports import Exports
 from diag.rpc.json_kv import (
     GetKV,
@@ -62,7 +60,7 @@ class MetaService:
         """End every open watch; they would end by themselves never."""
         self._watches.stop()
 
-    def handlers(self, max_message_size: int) -> dict[str, grpc.RpcMethodHandler[bytes, bytes]]:
+    def handlers(self, max_message_size: int) -> dict[str, Handler]:
         """The transport's handlers by method name. What takes no token is as on the wire (section 2.2)."""
         make = Dispatcher(self._metrics, max_message_size)
         token = self._auth.check
@@ -70,7 +68,7 @@ class MetaService:
             "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
             "KvApi": make.unary(pb.RaftRequest, self._kv_api, "write", token),
             "KvReadV1": make.stream(pb.RaftRequest, self._reads.read_v1, "read", token),
-            "KvList": make.stream(pb.KvListRequest, self._reads.list, "read", token),
+            "KvList": make.stream(pb.KvListRequest, self._reads.read_prefix, "read", token),
             "KvGetMany": make.exchange(pb.KvGetManyRequest, self._reads.get_many, "read", token),
             "Transaction": make.unary(pb.TxnRequest, self._transaction, "write", token),
             "KvTransaction": make.unary(pb.KvTransactionRequest, self._kv_transaction, "write", token),

@@ -25,8 +25,8 @@ def native_server(options: Options) -> grpc.aio.Server:
     server's stop ends that wait: a few clients that stopped reading would stop every
     stream. Here the stream tries again from the loop, later and later.
     """
-    from pygrpc_native import STREAM_CLOSED, STREAM_FULL  # noqa: PLC0415  absent on some platforms
-    from pygrpc_native.aio import Server  # noqa: PLC0415
+    from pygrpc_native import STREAM_CLOSED, STREAM_FULL  # absent on some platforms
+    from pygrpc_native.aio import Server
 
     class NativeServer(Server):  # type: ignore[misc]  # its types are not checked
         async def _send(self, call: Any, context: Any, response: Any) -> bool:

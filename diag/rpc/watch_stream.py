@@ -1,7 +1,6 @@
 """Watch: changes of a key range as they are applied (wire protocol, 5.6)."""
 
 import asyncio
-from collections.abc import Callable
 
 from diag.errors import InvalidRequest, Unavailable, WatcherTooSlow
 from diag.kv.watch import Filter, Watcher, WatchHub
@@ -32,7 +31,9 @@ class WatchStreams:
             raise Unavailable("the meta node is stopping; watch another")
         selected = _FILTERS.get(request.filter_type)
         if selected is None:
-            raise InvalidRequest(f"filter_type must be ALL (0), UPDATE (1) or DELETE (2), not {request.filter_type}")
+            raise InvalidRequest(
+                f"filter_type must be ALL (0), UPDATE (1) or DELETE (2), not {request.filter_type}"
+            )
         delivery = _Delivery(sink, self._metrics)
         end = request.key_end if request.HasField("key_end") else None
         watcher = self._hub.watch(request.key, end, selected, request.initial_flush, delivery.wake)

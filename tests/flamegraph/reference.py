@@ -63,8 +63,14 @@ def _boxes(root: ElementTree.Element) -> list[Box]:
         text = title.text or ""
         y = float(rect.attrib["y"])
         bottoms.append(y)
-        name, count = ("all", text[5:].split()[0]) if text.startswith("all (") and text.endswith("100%)") else _named(text)
-        boxes.append((y, name, int(count.replace(",", "")), float(rect.attrib["x"]) - PAD, float(rect.attrib["width"])))
+        name, count = (
+            ("all", text[5:].split()[0])
+            if text.startswith("all (") and text.endswith("100%)")
+            else _named(text)
+        )
+        boxes.append(
+            (y, name, int(count.replace(",", "")), float(rect.attrib["x"]) - PAD, float(rect.attrib["width"]))
+        )
     lowest = max(bottoms)
     return [Box(round((lowest - y) / 16), *rest) for y, *rest in boxes]
 

@@ -1,0 +1,199 @@
+"""NDJSON lines back into a store; wire protocol section 7.
+
+The store is built beside its place and renamed into it when all lines were good,
+so a bad line or a full disk leaves what was there.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from diag.errors import InvalidRequest, StoreError
+from diag.kv import directory, expiry
+from diag.kv.apply import apply, validate
+from diag.kv.export import HEADER, RAFT_LOG, STATE_MACHINE
+from diag.kv.logentry import command_of, data_of
+from diag.kv.records import MAX_KEY_BYTES, Record
+from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store, WriteTxn
+
+_VERSIONS = ("V002", "V003", "V004")
+_TXN_LINES = 20_000
+_MAKING = ".importing-"
+
+
+class ImportSummary(NamedTuple):
+    """What an import made; ``nodes`` are the exported members, by id, in the form of the lines."""
+
+    keys: int
+    seq: int
+    applied: Position
+    nodes: dict[int, dict[str, Any]]
+
+
+def import_lines(
+    lines: Iterable[str], target: Path, *, overwrite: bool = False, map_size: int = DEFAULT_MAP_SIZE
+) -> ImportSummary:
+    """Build a store in ``target`` from exported lines.
+
+    Raises ``InvalidRequest`` naming the first bad line, and ``StoreError`` when
+    ``target`` holds anything and ``overwrite`` is false; it is then as it was.
+    """
+    if target.exists() and any(target.iterdir()) and not overwrite:
+        raise StoreError(f"{target} is not empty; import into a new directory, or say to overwrite it.")
+    with directory.explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=target.parent))
+        try:
+            with Store.open(making / "store", map_size=map_size) as store:
+                summary = _Import(store).run(lines)
+            _put_in_place(making, target)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+    return summary
+
+
+def _put_in_place(making: Path, target: Path) -> None:
+    if target.exists():
+        held = directory.DirectoryLock(target, shared=False)
+        try:
+            target.replace(making / "replaced")
+        finally:
+            held.close()
+    (making / "store").replace(target)
+    directory.sync_directory(target.parent)
+
+
+class _Import:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._applied = Position()
+        self._seq = 0
+        self._nodes: dict[int, dict[str, Any]] = {}
+        self._entries: list[tuple[int, Position, Any]] = []
+
+    def run(self, lines: Iterable[str]) -> ImportSummary:
+        numbered = _parsed(lines)
+        _check_header(next(numbered, None))
+        going = True
+        while going:
+            with self._store.write() as txn:
+                going = self._take(txn, numbered)
+        with self._store.write() as txn:
+            self._finish(txn)
+        with self._store.read() as done:
+            return ImportSummary(done.key_count(), done.seq(), done.applied(), self._nodes)
+
+    def _take(self, txn: WriteTxn, numbered: Iterator[tuple[int, str, str, Any]]) -> bool:
+        """Take the lines of one transaction; whether there may be more."""
+        for _ in range(_TXN_LINES):
+            line = next(numbered, None)
+            if line is None:
+                return False
+            number, tree, kind, value = line
+            try:
+                self._line(txn, number, tree, kind, value)
+            except (KeyError, TypeError, ValueError) as failure:
+                raise _bad(number, f"its {kind} has not the form expected ({failure!r})") from None
+        return True
+
+    def _line(self, txn: WriteTxn, number: int, tree: str, kind: str, value: Any) -> None:
+        if (tree, kind) == (STATE_MACHINE, "GenericKV"):
+            _put(txn, value["key"], value["value"])
+        elif (tree, kind) == (STATE_MACHINE, "Sequences"):
+            self._seq = int(value["value"])
+        elif (tree, kind) == (STATE_MACHINE, "StateMachineMeta"):
+            if value["key"] == "LastApplied":
+                self._applied = _position(value["value"]["LogId"])
+        elif (tree, kind) == (STATE_MACHINE, "Nodes"):
+            self._nodes[int(value["key"])] = dict(value["value"])
+        elif (tree, kind) == (RAFT_LOG, "LogEntry"):
+            self._entries.append((number, _position(value["log_id"]), value["payload"]))
+        elif (tree, kind) not in _WITHOUT_STATE:
+            raise _bad(number, f"a {kind} in tree {tree!r} is unknown")
+
+    def _finish(self, txn: WriteTxn) -> None:
+        """Set the counters, then apply the entries the state does not hold yet."""
+        txn.set_seq(max(self._seq, txn.seq()))
+        txn.set_applied(self._applied)
+        for number, position, payload in self._entries:
+            if position.index <= txn.applied().index:
+                continue
+            try:
+                self._apply(txn, payload)
+            except (KeyError, TypeError, ValueError, InvalidRequest) as failure:
+                raise _bad(number, f"its entry cannot be applied ({failure})") from None
+            txn.set_applied(position)
+
+    def _apply(self, txn: WriteTxn, payload: Any) -> None:
+        if payload == "Blank" or "Membership" in payload:
+            return
+        normal = payload["Normal"]
+        command = command_of(normal["cmd"])
+        if command is not None:
+            validate(command)
+            apply(txn, command, int(normal["time_ms"]))
+
+
+#: Lines that say nothing the records do not: the expiry index is rebuilt from them.
+_WITHOUT_STATE = frozenset(
+    {(RAFT_LOG, kind) for kind in ("NodeId", "Vote", "Committed", "Purged")} | {(STATE_MACHINE, "Expire")}
+)
+
+
+def _put(txn: WriteTxn, key: str, value: Mapping[str, Any]) -> None:
+    if not isinstance(key, str) or len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError(f"a key is a string of at most {MAX_KEY_BYTES} bytes")
+    meta = value["meta"] or {}
+    seq = _u64(value["seq"])
+    record = Record(
+        seq, data_of(value["data"]), _u64(meta.get("expire_at")), _u64(meta.get("proposed_at_ms"))
+    )
+    if not seq:
+        raise ValueError("a record's seq is above 0")
+    expiry.write(txn, key, txn.get(key), record)
+    txn.set_seq(max(txn.seq(), seq))
+
+
+def _u64(number: Any) -> Any:
+    if number is not None and not (isinstance(number, int) and 0 <= number <= expiry.U64_MAX):
+        raise ValueError(f"{number!r} is no number from 0 to {expiry.U64_MAX}")
+    return number
+
+
+def _position(form: Mapping[str, Any]) -> Position:
+    leader = form["leader_id"]
+    return Position(_u64(leader["term"]), _u64(leader["node_id"]), _u64(form["index"]))
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, str, str, Any]]:
+    """(line number, tree, kind, value) of each line that is not blank."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            tree, entry = json.loads(line)
+            ((kind, value),) = entry.items()
+        except (ValueError, TypeError, AttributeError) as failure:
+            raise _bad(number, f"it is not a [tree, {{kind: value}}] array ({failure})") from None
+        yield number, tree, kind, value
+
+
+def _check_header(line: tuple[int, str, str, Any] | None) -> None:
+    if line is None:
+        raise InvalidRequest("There are no lines to import; the first one is to be a header.")
+    number, tree, kind, value = line
+    if (tree, kind) != (HEADER, "DataHeader"):
+        raise _bad(number, f"it is a {kind}, and the first line is to be the header")
+    try:
+        version = value["value"]["version"]
+    except (KeyError, TypeError):
+        raise _bad(number, "its header names no version") from None
+    if version not in _VERSIONS:
+        raise _bad(number, f"data version {version!r} is not taken, only {', '.join(_VERSIONS)}")
+
+
+def _bad(number: int, what: str) -> InvalidRequest:
+    return InvalidRequest(f"Line {number} cannot be imported: {what}. Nothing was changed.")

@@ -1,0 +1,91 @@
+"""``make bench``: every speed and memory figure with its target, each pair of sides measured in this one run.
+
+No figure is compared with a number kept from elsewhere: what is stated as a
+ratio was measured on both sides here, in turns. Missing a target is shown, and
+is not a failure of the command; a part that cannot run is.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from diag.errors import MetaError
+from diag.perf import engine
+from diag.perf.figures import Figure, table
+
+Part = Callable[[Path], list[Figure]]
+
+
+def _sql(directory: Path) -> list[Figure]:
+    from diag.perf import sql_bench
+
+    return sql_bench.measure(directory)
+
+
+def _log(directory: Path) -> list[Figure]:
+    from diag.perf import log_bench
+
+    measured = log_bench.compare(256, directory=directory)
+    detail = f"{measured.ratio:.2f} of a bare LMDB loop, p50 {measured.p50_ms:.1f} ms"
+    rate = measured.commands_per_second
+    return [Figure("embedded log, 256 proposers, fsync", rate, ">=", 40_000, "commands/s", detail)]
+
+
+def _node(directory: Path) -> list[Figure]:
+    from diag.perf import node_bench
+
+    return node_bench.measure(directory)
+
+
+def _profiles(directory: Path) -> list[Figure]:
+    from diag.perf import profile_bench
+
+    return profile_bench.measure(directory)
+
+
+#: Parts import what they measure when their turn comes, so that one broken part leaves the others.
+PARTS: Mapping[str, Part] = {"sql": _sql, "log": _log, "node": _node, "profiles": _profiles}
+
+
+def run(names: Sequence[str], console: Console) -> tuple[list[Figure], list[str]]:
+    """Measure the parts named, one after another; the figures, and a sentence for each part that failed."""
+    figures: list[Figure] = []
+    failures: list[str] = []
+    for name in names:
+        reason = engine.missing() if name == "sql" else None
+        if reason is not None:
+            console.print(f"{name}: left out. {reason}", style="yellow", markup=False)
+            continue
+        try:
+            with console.status(f"measuring {name}"), tempfile.TemporaryDirectory(prefix="bench-") as place:
+                measured = PARTS[name](Path(place))
+        except MetaError as error:
+            failures.append(f"{name}: {error}")
+            continue
+        console.print(f"{name}: done")
+        figures += measured
+    return figures, failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 measured (met or missed), 1 when a part could not run."""
+    parser = argparse.ArgumentParser(prog="python -m diag.perf.bench")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; default: all")
+    names = parser.parse_args(argv).parts or list(PARTS)
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; known: {', '.join(PARTS)}")
+    console = Console()
+    figures, failures = run(names, console)
+    console.print(table(figures))
+    for failure in failures:
+        console.print(failure, style="red", markup=False)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

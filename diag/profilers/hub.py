@@ -1,0 +1,115 @@
+"""All profilers of the process behind one lock: one at a time, ended when nobody waits any more."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from diag.errors import ProfilerDenied, ProfilerMissing, Unavailable
+from diag.profilers.capture import Capture
+from diag.profilers.cpu import PySpy
+from diag.profilers.lock import ProfileLock
+from diag.profilers.memory import Memray
+from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
+from diag.profilers.sampler import Sampler
+from diag.profilers.stacks import StackDump, take_stacks
+from diag.profilers.trace import require_free_hook, trace
+from diag.profilers.work import in_thread
+
+# What a profile takes beyond its window: starting a child, folding.
+_MARGIN = 1.0
+
+
+class Profilers:
+    """Profiles this process. Await its methods on the serving event loop; cancel them to stop a profile.
+
+    ``py_spy`` is the program, looked for when None. ``temp_dir`` holds captures while they are made
+    (unlinked).
+    ``heap_limit`` bounds a memory capture in bytes. Every method may raise ProfilerBusy, and Unavailable
+    once closed.
+    """
+
+    def __init__(
+        self,
+        lock: ProfileLock,
+        *,
+        py_spy: str | None = None,
+        temp_dir: Path | None = None,
+        heap_limit: int = 1 << 30,
+    ) -> None:
+        self._lock = lock
+        self._py_spy = PySpy(py_spy, temp_dir)
+        self._memray = Memray(temp_dir, heap_limit)
+        self._running: asyncio.Task[Capture] | None = None
+        self._closed = False
+
+    async def cpu(self, request: CpuRequest, holder: str) -> Capture:
+        """A CPU or wall-clock profile. Raises ProfilerMissing and ProfilerDenied with engine=py-spy only."""
+        return await self._exclusive(holder, request.seconds, self._cpu(request))
+
+    async def heap(self, request: HeapRequest, holder: str) -> Capture:
+        """A memory profile. Raises ProfilerMissing, ProfilerError, NoSpace."""
+        return await self._exclusive(holder, request.seconds, self._heap(request))
+
+    async def trace(self, request: TraceRequest, holder: str) -> Capture:
+        """Every call on the thread of the running loop. Raises ProfilerMissing without flameprof."""
+        return await self._exclusive(holder, request.seconds, trace(request))
+
+    def stacks(self) -> StackDump:
+        """Every thread, and every task of the running loop, now. Needs no lock; takes milliseconds."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return take_stacks(None)
+        return take_stacks(loop)
+
+    async def close(self) -> None:
+        """End the running profile, if any, and refuse new ones. Leaves no child, file, timer or hook."""
+        self._closed = True
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
+    async def _exclusive(self, holder: str, seconds: float, profile: Coroutine[Any, Any, Capture]) -> Capture:
+        try:
+            if self._closed:
+                raise Unavailable("The service is stopping and takes no more profiles.")
+            with self._lock.hold(holder, seconds + _MARGIN):
+                return await self._supervise(asyncio.create_task(profile))
+        finally:
+            profile.close()
+
+    async def _supervise(self, task: asyncio.Task[Capture]) -> Capture:
+        self._running = task
+        caller = asyncio.current_task()
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._closed and not (caller and caller.cancelling()):
+                raise Unavailable("The service is stopping; the profile was ended.") from None
+            raise
+        finally:
+            self._running = None
+
+    async def _heap(self, request: HeapRequest) -> Capture:
+        require_free_hook()
+        return await in_thread("profile-memory", partial(self._memray.record, request))
+
+    async def _cpu(self, request: CpuRequest) -> Capture:
+        if request.engine == "inprocess":
+            return await Sampler(request).run()
+        try:
+            return await in_thread("profile-cpu", partial(self._py_spy.record, request))
+        except (ProfilerMissing, ProfilerDenied) as refusal:
+            if request.engine == "py-spy":
+                raise
+            reason = str(refusal)
+        capture = await Sampler(request).run()
+        notes = [f"Sampled from inside the process, not by py-spy: {reason}"]
+        if request.native:
+            notes.append("Native frames need py-spy and are missing.")
+        if request.mode == "gil":
+            notes.append("mode=gil needs py-spy; this counts CPU time instead.")
+        return replace(capture, notes=(*notes, *capture.notes))

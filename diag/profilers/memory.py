@@ -1,0 +1,142 @@
+"""Memory profiles by memray: what is allocated while the profile runs, in bytes by stack.
+
+The Tracker is entered and left in one thread of its own. Entered on the event loop's thread, it loses the
+stacks of everything that was running at that moment. The capture is not compressed, because memray would do
+that under the interpreter lock. Peak and leaks need the aggregated format only (tens of kilobytes);
+temporary and allocations need every single allocation, so the file is watched and the profile ends early
+when it grows too big.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from diag.errors import NoSpace, ProfilerError, ProfilerMissing
+from diag.profilers.capture import Capture
+from diag.profilers.requests import HeapRequest
+from diag.profilers.scratch import open_scratch, scratch_path
+from diag.profilers.work import Abandoned
+
+_MODULE = "diag.profilers.memray_fold"
+_WATCH = 0.1
+_POLL = 0.01
+_SPARE = 64 << 20
+
+
+class Memray:
+    """Runs memray in this process. ``limit`` bounds the capture file, in bytes."""
+
+    def __init__(self, temp_dir: Path | None, limit: int) -> None:
+        self._temp_dir = temp_dir
+        self._limit = limit
+
+    def record(self, request: HeapRequest, stop: threading.Event) -> Capture:
+        """Blocking; run it in a worker thread that nothing else uses.
+
+        Raises ProfilerMissing, ProfilerError, NoSpace; Abandoned when ``stop`` was set.
+        """
+        with open_scratch(self._temp_dir) as file:
+            _require_space(file)
+            seconds, notes = self._track(request, file, stop)
+            allocations, folded = _fold(file, request.mode, stop)
+        if not request.small_objects:
+            notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
+        return Capture(
+            folded=folded,
+            kind="heap",
+            unit="bytes",
+            engine="memray",
+            mode=request.mode,
+            seconds=seconds,
+            samples=allocations,
+            notes=tuple(notes),
+        )
+
+    def _track(self, request: HeapRequest, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+        try:
+            from memray import FileDestination, FileFormat, Tracker
+        except ImportError as error:
+            raise ProfilerMissing(
+                "The package memray is not installed, or not made for this platform; install memray."
+            ) from error
+        whole = request.mode in ("temporary", "allocations")
+        tracker = Tracker(
+            destination=FileDestination(scratch_path(file), overwrite=True, compress_on_exit=False),
+            file_format=FileFormat.ALL_ALLOCATIONS if whole else FileFormat.AGGREGATED_ALLOCATIONS,
+            trace_python_allocators=request.small_objects,
+        )
+        try:
+            with tracker:
+                seconds, notes = self._watch(request.seconds, file, stop)
+        except RuntimeError as error:
+            raise ProfilerError(f"memray could not start: {error}.") from error
+        return seconds, notes
+
+    def _watch(self, seconds: float, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+        started = time.monotonic()
+        while (left := started + seconds - time.monotonic()) > 0:
+            if stop.wait(min(left, _WATCH)):
+                raise Abandoned
+            reason = self._too_big(file)
+            if reason is not None:
+                took = time.monotonic() - started
+                return took, [f"Ended after {took:.1f} of {seconds:g} s: {reason}."]
+        return time.monotonic() - started, []
+
+    def _too_big(self, file: IO[bytes]) -> str | None:
+        size = os.fstat(file.fileno()).st_size
+        if size > self._limit:
+            return f"the capture reached its limit of {self._limit >> 20} MiB"
+        if size and _free(file) < _SPARE // 2:
+            return "the disk that holds the capture is nearly full"
+        return None
+
+
+def _free(file: IO[bytes]) -> int:
+    disk = os.fstatvfs(file.fileno())
+    return disk.f_bavail * disk.f_frsize
+
+
+def _require_space(file: IO[bytes]) -> None:
+    free = _free(file)
+    if free < _SPARE:
+        raise NoSpace(
+            f"A memory profile needs {_SPARE >> 20} MiB for its capture and the disk has {free >> 20} MiB "
+            "free; make room, or point TMPDIR at another disk."
+        )
+
+
+def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, bytes]:
+    """Fold the capture in a child process, where holding the interpreter lock harms nobody."""
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    with open_scratch(None) as out, open_scratch(None) as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", _MODULE, scratch_path(file), mode],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+            pass_fds=(file.fileno(),),
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        try:
+            while child.poll() is None:
+                if stop.wait(_POLL):
+                    raise Abandoned
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            child.wait()
+        if child.returncode != 0:
+            said = _all(errors).decode(errors="replace").strip().splitlines() or ["nothing"]
+            raise ProfilerError(f"The memory capture could not be read; the reader said: {said[-1]}")
+        head, _, folded = _all(out).partition(b"\n")
+        return int(head), folded
+
+
+def _all(file: IO[bytes]) -> bytes:
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)

@@ -1,0 +1,137 @@
+import base64
+import hashlib
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from diag.admin.answers import answer, measured
+from diag.admin.draw import IN_PROCESS_BYTES, Caption, draw, svg_of
+from diag.errors import ProfilerError
+from diag.profilers.capture import Capture
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def capture(folded: bytes = b"main (a.py:1);work (a.py:2) 3\n", **changes: object) -> Capture:
+    fields: dict[str, object] = {
+        "folded": folded,
+        "kind": "cpu",
+        "unit": "samples",
+        "engine": "py-spy",
+        "mode": "gil",
+        "seconds": 5.01,
+        "samples": 3,
+        "rate_asked": 99,
+        "rate_effective": 98.7,
+        "pause_share": 0.0123,
+    }
+    return Capture(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_a_profile_without_samples_is_a_picture() -> None:
+    response = await answer(capture(b"", samples=0), "svg", 1)
+    assert response.status_code == 200
+    assert ElementTree.fromstring(bytes(response.body)).tag == f"{SVG}svg"
+    assert response.headers["x-profile-samples"] == "0"
+
+
+@pytest.mark.anyio
+async def test_a_profile_without_samples_is_an_empty_text() -> None:
+    response = await answer(capture(b"", samples=0), "folded", 1)
+    assert bytes(response.body) == b""
+
+
+def test_headers_say_what_was_measured() -> None:
+    assert measured(capture(notes=("The rate was lowered.", "Line\nbreak é."))) == {
+        "X-Profile-Engine": "py-spy",
+        "X-Profile-Mode": "gil",
+        "X-Profile-Unit": "samples",
+        "X-Profile-Seconds": "5.010",
+        "X-Profile-Rate": "98.70",
+        "X-Profile-Rate-Asked": "99",
+        "X-Profile-Samples": "3",
+        "X-Profile-Errors": "0",
+        "X-Profile-Pause-Share": "0.0123",
+        "X-Profile-Notes": "The rate was lowered. Line break ?.",
+    }
+
+
+def test_a_figure_that_was_not_taken_has_no_header() -> None:
+    headers = measured(capture(rate_asked=None, rate_effective=None, pause_share=None))
+    assert not [name for name in headers if "Rate" in name or "Pause" in name or "Notes" in name]
+
+
+def test_long_notes_are_cut_to_what_a_header_may_hold() -> None:
+    assert len(measured(capture(notes=("x" * 10_000,)))["X-Profile-Notes"]) == 2000
+
+
+@pytest.mark.anyio
+async def test_the_policy_lets_exactly_the_picture_s_own_script_run() -> None:
+    response = await answer(capture(), "svg", 1)
+    body = bytes(response.body)
+    scripts = [
+        s for s in ElementTree.fromstring(body).iter(f"{SVG}script") if "json" not in s.get("type", "")
+    ]
+    policy = response.headers["content-security-policy"]
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    assert scripts
+    for script in scripts:
+        digest = hashlib.sha256((script.text or "").encode()).digest()
+        assert base64.b64encode(digest).decode() in allowed
+    assert "unsafe-inline" not in policy.partition("script-src")[2]
+
+
+@pytest.mark.anyio
+async def test_a_frame_named_like_a_script_is_not_let_through() -> None:
+    hostile = b"</script><script>alert(1)</script> (a.py:1) 3\n"
+    plain = await answer(capture(), "svg", 1)
+    response = await answer(capture(hostile), "svg", 1)
+    alert = base64.b64encode(hashlib.sha256(b"alert(1)").digest()).decode()
+    assert alert not in response.headers["content-security-policy"]
+    executable = [
+        script.text
+        for script in ElementTree.fromstring(bytes(response.body)).iter(f"{SVG}script")
+        if "json" not in script.get("type", "")
+    ]
+    assert executable == [
+        script.text
+        for script in ElementTree.fromstring(bytes(plain.body)).iter(f"{SVG}script")
+        if "json" not in script.get("type", "")
+    ]
+
+
+@pytest.mark.anyio
+async def test_flameprof_s_own_picture_is_passed_on_without_scripts() -> None:
+    own = '<svg xmlns="http://www.w3.org/2000/svg"><title>flameprof</title></svg>'
+    response = await answer(capture(kind="trace", native_svg=own), "svg", 1)
+    assert bytes(response.body).decode() == own
+    assert response.headers["content-security-policy"].endswith("script-src 'none'")
+
+
+@pytest.mark.anyio
+async def test_the_file_name_says_what_of_which_node() -> None:
+    response = await answer(capture(), "folded", 7)
+    pattern = r'inline; filename="cpu-gil-node7-\d{8}T\d{6}Z\.folded"'
+    assert re.fullmatch(pattern, response.headers["content-disposition"])
+
+
+def large() -> bytes:
+    lines = (f"main (a.py:1);work{n} (a.py:{n});leaf{n} (b.py:{n}) {n + 1}\n" for n in range(6000))
+    return "".join(lines).encode()
+
+
+@pytest.mark.anyio
+async def test_a_child_draws_a_large_profile_exactly_as_a_thread_does() -> None:
+    caption = Caption("Title", "subtitle", ("One note.",), "samples")
+    folded = large()
+    assert len(folded) > IN_PROCESS_BYTES
+    assert await draw(folded, caption) == svg_of(folded, caption)
+
+
+@pytest.mark.anyio
+async def test_a_child_that_cannot_draw_says_why() -> None:
+    caption = Caption("Title", "", (), "no such unit\n")
+    with pytest.raises(ProfilerError, match="process that draws the profile ended"):
+        await draw(large(), caption)

@@ -1,0 +1,52 @@
+"""Real nodes in directories of their own, and what the system still knows of the processes started."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from diag.perf.node_process import NodeProcess
+
+
+class Process(NamedTuple):
+    """One line of the process table."""
+
+    pid: int
+    parent: int
+    command: str
+
+
+def processes() -> list[Process]:
+    """Every process that is not a zombie."""
+    shown = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True
+    )
+    fields = (line.split(None, 3) for line in shown.stdout.splitlines())
+    return [
+        Process(int(row[0]), int(row[1]), row[3])
+        for row in fields
+        if len(row) == 4 and not row[2].startswith("Z")
+    ]
+
+
+def children_of(pid: int) -> list[Process]:
+    """The living children of a process."""
+    return [process for process in processes() if process.parent == pid]
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where all processes of the test put their temporary files."""
+    directory = tmp_path / "scratch"
+    directory.mkdir()
+    monkeypatch.setenv("TMPDIR", str(directory))
+    return directory
+
+
+@pytest.fixture
+def node(tmp_path: Path, scratch: Path) -> Iterator[NodeProcess]:
+    """A healthy node."""
+    with NodeProcess(tmp_path / "node") as running:
+        yield running

@@ -1,0 +1,29 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.rpc.harness import RawClient, RpcNode, Transport
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=["native", "grpcio"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    name: Transport = request.param
+    return name
+
+
+@pytest.fixture
+async def node(tmp_path: Path, transport: Transport) -> AsyncIterator[RpcNode]:
+    async with RpcNode(tmp_path, transport) as node:
+        yield node
+
+
+@pytest.fixture
+async def raw(node: RpcNode) -> AsyncIterator[RawClient]:
+    async with node.raw() as client:
+        yield client
