@@ -40,8 +40,8 @@ _logger = logging.getLogger(__name__)
 DATA_DIR = "store"
 SNAPSHOT_DIR = "snapshots"
 
-# The committer and the event loop pass the interpreter lock for every batch; the default of 5 ms is the latency
-# of a write while the loop is busy.
+# The committer and the event loop pass the interpreter lock for every batch: the default of 5 ms would be the
+# latency of a write while the loop is busy.
 SWITCH_INTERVAL = 0.0005
 
 

@@ -43,8 +43,8 @@ def render(
     """An interactive SVG, `width` pixels wide with ten pixels of margin at either side.
 
     Frames narrower than `min_width` pixels are not drawn. `notes` are lines under the picture: how the
-    profile was taken, what was left out. The result depends on the arguments alone, byte for byte. Raises OptionError
-    for a width under 200 or a negative `min_width`.
+    profile was taken, what was left out. The result depends on the arguments alone, byte for byte.
+    Raises OptionError for a width under 200 or a negative `min_width`.
     """
     if width < LEAST_WIDTH:
         raise OptionError(f"The picture is {width:g} pixels wide; it needs {LEAST_WIDTH} or more.")
@@ -148,7 +148,7 @@ def _foot(
 
 def _status(profile: Profile, placed: Layout, min_width: float) -> str:
     if not placed.rows:
-        return "0 samples"
+        return format_value(0, profile.unit)
     drawn = sum(map(len, placed.rows))
     status = f"{format_value(profile.total, profile.unit)} in {drawn:,} frames"
     return f"{status}; {placed.hidden:,} under {min_width:g} px not drawn" if placed.hidden else status

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import diag
 import flamegraph
 from diag.errors import ProfilerError
 from flamegraph.formats.folded import read_folded
@@ -49,8 +51,8 @@ async def draw(folded: bytes, caption: Caption) -> bytes:
 def svg_of(folded: bytes, caption: Caption) -> bytes:
     """The SVG, drawn by the calling thread."""
     profile = read_folded(io.BytesIO(folded), caption.unit)
-    picture = flamegraph.render(profile, title=caption.title, subtitle=caption.subtitle, notes=caption.notes)
-    return picture.encode() if isinstance(picture, str) else picture
+    svg = flamegraph.render(profile, title=caption.title, subtitle=caption.subtitle, notes=caption.notes)
+    return svg.encode()
 
 
 class _Child:
@@ -67,7 +69,8 @@ class _Child:
             if self._killed:
                 return b""
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "diag.admin.draw"],
+                [sys.executable, "-P", "-m", "diag.admin.draw"],
+                env=_environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -92,6 +95,13 @@ class _Child:
             self._killed = True
             if self._process is not None:
                 self._process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this very code, and nothing that lies in the directory the node was started in."""
+    root = str(Path(str(diag.__file__)).parent.parent)
+    path = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ on this machine may load, is elsewhere too.
 
 import hmac
 import ipaddress
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -85,9 +86,9 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _names_this_machine(host: str) -> bool:
-    """A numeric address or localhost; any other name could have been pointed here by its owner."""
+    """A number, localhost or this machine's name; any other could have been pointed here by its owner."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if name in {"", "localhost"} or name.endswith(".localhost"):
+    if name.lower() in {"", "localhost", socket.gethostname().lower()} or name.endswith(".localhost"):
         return True
     try:
         ipaddress.ip_address(name)

@@ -1,38 +1,49 @@
-"""The ``diag`` command. One file a group of subcommands; ``main`` turns errors into a sentence and an exit code."""
+"""The ``diag`` command: one file a group of subcommands; ``main`` turns errors into a sentence and a code."""
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import click
-import grpc
-import httpx
 
-from diag.cli import backup, inspect, kv, profile, serve
 from diag.errors import MetaError
 
-_COMMANDS: tuple[click.Command, ...] = (
-    serve.serve,
-    inspect.status,
-    inspect.nodes,
-    inspect.metrics,
-    inspect.snapshot,
-    profile.profile,
-    kv.kv,
-    kv.watch,
-    backup.export,
-    backup.import_,
-    backup.restore,
-)
+#: Where each subcommand stands; imported when used, so that a node that starts loads no HTTP client.
+_COMMANDS = {
+    "serve": "serve:serve",
+    "status": "inspect:status",
+    "nodes": "inspect:nodes",
+    "metrics": "inspect:metrics",
+    "snapshot": "inspect:snapshot",
+    "profile": "profile:profile",
+    "kv": "kv:kv",
+    "watch": "kv:watch",
+    "export": "backup:export",
+    "import": "backup:import_",
+    "restore": "backup:restore",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: Any = getattr(import_module(f"diag.cli.{module}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="metadiag")
 def diag() -> None:
     """A meta service you can see inside."""
-
-
-for _command in _COMMANDS:
-    diag.add_command(_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,17 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except MetaError as error:
-        return _failed(str(error), error.exit_code)
-    except grpc.RpcError as error:
-        return _failed(f"{error.code().name}: {error.details()}", 1)  # type: ignore[attr-defined]
-    except httpx.TransportError as error:
-        return _failed(f"cannot reach {error.request.url}: {error}; is the node up, and --endpoint right?", 1)
+        click.echo(f"diag: {error}", err=True)
+        return error.exit_code
     return int(code or 0)
-
-
-def _failed(message: str, code: int) -> int:
-    click.echo(f"diag: {message}", err=True)
-    return code
 
 
 if __name__ == "__main__":

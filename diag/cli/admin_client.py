@@ -6,7 +6,7 @@ from typing import Any
 import click
 import httpx
 
-from diag.errors import MetaError
+from diag.errors import MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
 
@@ -30,17 +30,15 @@ def headers_of(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def checked(response: httpx.Response) -> httpx.Response:
-    """The response, or its error text raised as MetaError."""
-    if response.is_error:
-        raise MetaError(f"{response.status_code} {response.text.strip() or response.reason_phrase}")
-    return response
-
-
 def fetch(
     endpoint: str, token: str | None, path: str, params: dict[str, str] | None = None, wait: float = 10
 ) -> httpx.Response:
-    """GET a path of the admin API within ``wait`` seconds."""
-    return checked(
-        httpx.get(f"{url_of(endpoint)}{path}", params=params, headers=headers_of(token), timeout=wait)
-    )
+    """GET a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails."""
+    url = f"{url_of(endpoint)}{path}"
+    try:
+        response = httpx.get(url, params=params, headers=headers_of(token), timeout=wait)
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None
+    if response.is_error:
+        raise MetaError(f"{response.status_code} {response.text.strip() or response.reason_phrase}")
+    return response

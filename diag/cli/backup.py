@@ -8,7 +8,7 @@ from typing import TextIO
 
 import click
 
-from diag.cli.kv import grpc_options
+from diag.cli.kv import grpc_options, refusals_told
 from diag.errors import ConfigError
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
@@ -32,7 +32,8 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
         if raft_dir is not None:
             count = _write(out, _offline(raft_dir))
         else:
-            count = asyncio.run(_from_node(list(endpoint), chunk_size, out))
+            with refusals_told():
+                count = asyncio.run(_from_node(list(endpoint), chunk_size, out))
     click.echo(f"exported {count} lines", err=True)
     return 0
 
@@ -45,8 +46,7 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
 @click.option("--overwrite", is_flag=True, help="Replace what the directory holds.")
 def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
     """Make a node's data directory from an export."""
-    source: TextIO = db.open(encoding="utf-8") if db else sys.stdin
-    with source:
+    with db.open(encoding="utf-8") if db else sys.stdin as source:
         summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
     click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)
     return 0
@@ -82,8 +82,9 @@ def _offline(raft_dir: Path) -> Iterator[str]:
 
 def _write(out: TextIO, lines: Iterator[str]) -> int:
     count = 0
-    for count, line in enumerate(lines, 1):
+    for line in lines:
         out.write(line + "\n")
+        count += 1
     return count
 
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
+import grpc
 
+from diag.errors import MetaError
 from diag.kv.records import Record
 from diag.rpc.client import MetaClient
 
@@ -22,6 +26,15 @@ def grpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="gRPC address, host:port.",
     )(command)
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """A failed call becomes a MetaError with its status and text."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise MetaError(f"{error.code().name}: {error.details()}") from None
 
 
 @click.group()
@@ -54,7 +67,7 @@ def get(endpoint: tuple[str, ...], as_json: bool, key: str) -> int:
 @click.argument("value")
 def put(endpoint: tuple[str, ...], ttl: float | None, key: str, value: str) -> int:
     """Write a key; VALUE - is read from standard input. Prints the new seq."""
-    data = click.get_binary_stream("stdin").read() if value == "-" else value.encode()
+    data = sys.stdin.buffer.read() if value == "-" else value.encode()
 
     async def run(client: MetaClient) -> int:
         written = await client.put(key, data, ttl_ms=None if ttl is None else int(ttl * 1000))
@@ -130,7 +143,8 @@ def _with_client(endpoints: tuple[str, ...], run: Callable[[MetaClient], Corouti
         async with MetaClient(list(endpoints)) as client:
             return await run(client)
 
-    return asyncio.run(connected())
+    with refusals_told():
+        return asyncio.run(connected())
 
 
 def _fields(record: Record | None) -> dict[str, Any]:
@@ -145,6 +159,4 @@ def _fields(record: Record | None) -> dict[str, Any]:
 
 
 def _print_data(record: Record) -> None:
-    stream = click.get_binary_stream("stdout")
-    stream.write(record.data)
-    stream.write(b"\n")
+    sys.stdout.buffer.write(record.data + b"\n")

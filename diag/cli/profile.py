@@ -1,12 +1,12 @@
 """``diag profile cpu | heap | trace | threads -o FILE``: a profile of a running node, by its admin API."""
 
+import sys
 from pathlib import Path
 
 import click
-import httpx
 from rich.console import Console
 
-from diag.cli.admin_client import admin_options, checked, headers_of, url_of
+from diag.cli.admin_client import admin_options, fetch
 
 _OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
@@ -32,7 +32,7 @@ def profile() -> None:
     "--engine", type=click.Choice(["auto", "py-spy", "inprocess"]), default="auto", show_default=True
 )
 @click.option("--native", is_flag=True, help="Frames of C code too.")
-def cpu(  # noqa: PLR0913 - one parameter an option
+def cpu(
     endpoint: str,
     token: str | None,
     output: Path,
@@ -86,10 +86,7 @@ def trace(
 def threads(endpoint: str, token: str | None, output: Path, as_json: bool) -> int:
     """The stacks of all threads and tasks, now."""
     params = {"format": "json" if as_json else "text"}
-    response = httpx.get(
-        f"{url_of(endpoint)}/debug/pprof/threads", params=params, headers=headers_of(token), timeout=10
-    )
-    _write(output, checked(response).content)
+    _write(output, fetch(endpoint, token, "/debug/pprof/threads", params).content)
     return 0
 
 
@@ -104,13 +101,8 @@ def _take(
 ) -> int:
     params |= {"seconds": str(seconds), "format": form or ("folded" if output.suffix == ".folded" else "svg")}
     with Console(stderr=True).status(f"profiling {endpoint} for {seconds:g} s"):
-        response = httpx.get(
-            f"{url_of(endpoint)}/debug/pprof/{route}",
-            params=params,
-            headers=headers_of(token),
-            timeout=seconds + 60,
-        )
-    _write(output, checked(response).content)
+        response = fetch(endpoint, token, f"/debug/pprof/{route}", params, seconds + 60)
+    _write(output, response.content)
     measured = [
         f"{name.removeprefix('x-profile-')}={value}"
         for name, value in response.headers.items()
@@ -122,7 +114,7 @@ def _take(
 
 def _write(output: Path, content: bytes) -> None:
     if str(output) == "-":
-        click.get_binary_stream("stdout").write(content)
+        sys.stdout.buffer.write(content)
         return
     try:
         output.write_bytes(content)

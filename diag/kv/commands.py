@@ -113,7 +113,7 @@ class ValueIs(NamedTuple):
 class PrefixCountIs(NamedTuple):
     prefix: str
     compare: Compare
-    count: int
+    count: int  # type: ignore[assignment]  # the wire's name, over tuple.count
 
 
 class NoTarget(NamedTuple):
@@ -180,7 +180,7 @@ class Deleted(NamedTuple):
 
 class DeletedByPrefix(NamedTuple):
     prefix: str
-    count: int
+    count: int  # type: ignore[assignment]  # the wire's name, over tuple.count
 
 
 class Increased(NamedTuple):

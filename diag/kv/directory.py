@@ -23,6 +23,7 @@ _LOCK = "LOCK"
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG))
 
 _WALKED = 48 << 20
+_LITTLE = 1 << 20
 
 
 @contextmanager
@@ -43,9 +44,18 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _of_code(path: Path, code: int, failure: Exception) -> StoreError:
-    if code in _FULL:
+    # The engine calls a write that the system cut short for want of space an input/output error.
+    if code in _FULL or (code == errno.EIO and _free_bytes(path) < _LITTLE):
         return NoSpace(f"{path} cannot be written ({failure}); free space or make it writable.")
     return StoreError(f"The store in {path} failed: {failure}.")
+
+
+def _free_bytes(path: Path) -> int:
+    try:
+        system = os.statvfs(path)
+    except OSError:
+        return _LITTLE
+    return system.f_bavail * system.f_frsize
 
 
 class DirectoryLock:

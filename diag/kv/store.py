@@ -230,9 +230,8 @@ class Store:
         self._readonly = readonly
         self._closed = False
         self._page_size = int(env.stat()["psize"])
-        with env.begin(write=not readonly) as txn:
-            names = (b"records", b"expiry", b"meta")
-            self._tables = _Tables(*(env.open_db(name, txn=txn, create=not readonly) for name in names))
+        names = (b"records", b"expiry", b"meta")
+        self._tables = _Tables(*(env.open_db(name, create=not readonly) for name in names))
 
     @classmethod
     def open(

@@ -11,12 +11,10 @@ from diag.metrics.delays import Histogram, Summary
 from diag.metrics.lag import LoopLag
 from diag.metrics.names import Family
 from diag.metrics.registry import Metrics
-from diag.replication import ClusterStatus, LogCounters, OrderedLog
+from diag.metrics.sources import Counters, Source, Status
 
 
-def node_registry(
-    log: OrderedLog, metrics: Metrics, lag: LoopLag, version: str, sha: str
-) -> CollectorRegistry:
+def node_registry(log: Source, metrics: Metrics, lag: LoopLag, version: str, sha: str) -> CollectorRegistry:
     """A registry of this node alone: its own families, and the process figures under their usual names."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(log, metrics, lag, version, sha))
@@ -27,7 +25,7 @@ def node_registry(
 class NodeCollector(Collector):
     """Yields every family of ``names``. Call on the event loop thread."""
 
-    def __init__(self, log: OrderedLog, metrics: Metrics, lag: LoopLag, version: str, sha: str) -> None:
+    def __init__(self, log: Source, metrics: Metrics, lag: LoopLag, version: str, sha: str) -> None:
         self._log = log
         self._metrics = metrics
         self._lag = lag
@@ -68,7 +66,7 @@ class NodeCollector(Collector):
         )
 
 
-def _cluster(status: ClusterStatus) -> dict[str, float]:
+def _cluster(status: Status) -> dict[str, float]:
     leader = status.leader
     return {
         "current_leader_id": leader.node_id if leader else 0,
@@ -85,7 +83,7 @@ def _cluster(status: ClusterStatus) -> dict[str, float]:
     }
 
 
-def _snapshot(status: ClusterStatus) -> dict[str, float]:
+def _snapshot(status: Status) -> dict[str, float]:
     snapshot = status.snapshot
     primary, expire = (snapshot.key_count, snapshot.expire_count) if snapshot else (0, 0)
     return {
@@ -96,7 +94,7 @@ def _snapshot(status: ClusterStatus) -> dict[str, float]:
     }
 
 
-def _log_counts(counters: LogCounters) -> dict[str, float]:
+def _log_counts(counters: Counters) -> dict[str, float]:
     return {
         "leader_changes": counters.leader_changes,
         "proposals_pending": counters.proposals_pending,
@@ -104,7 +102,7 @@ def _log_counts(counters: LogCounters) -> dict[str, float]:
     }
 
 
-def _storage(counters: LogCounters) -> dict[str, float]:
+def _storage(counters: Counters) -> dict[str, float]:
     return {
         "snapshot_building": counters.snapshot_building,
         "snapshot_written_entries": counters.snapshot_written_entries,

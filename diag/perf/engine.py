@@ -47,7 +47,8 @@ class Engine:
     """One engine process. Used as a context manager: started on entry, stopped on exit.
 
     ``meta`` is the host:port of a meta service, None for the embedded store.
-    ``cluster_id`` must differ between live engines on one meta service.
+    ``cluster_id`` must differ between all engines of the last minute on one meta service: an engine does not
+    sign off when it ends, and its registration lasts 60 s.
     Raises Unavailable when the engine is missing, fails or takes longer than ``timeout`` seconds.
     """
 
@@ -153,7 +154,7 @@ class Engine:
         )
 
     def _stop(self) -> None:
-        """Close the input, which lets the child deregister and end; end it if it does not go."""
+        """Close the input, which ends the child; end it if it does not go."""
         if self._process is None:
             return
         assert self._process.stdin is not None

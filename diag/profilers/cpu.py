@@ -25,6 +25,7 @@ from typing import IO
 from diag.errors import ProfilerDenied, ProfilerError
 from diag.profilers import native, permission, pyspy_report
 from diag.profilers.capture import Capture
+from diag.profilers.child import content, end
 from diag.profilers.frames import fold
 from diag.profilers.requests import CpuRequest
 from diag.profilers.scratch import open_scratch, scratch_path
@@ -73,11 +74,11 @@ class PySpy:
             log = stack.enter_context(open_scratch(self._temp_dir))
             child = _start(program, request, rate, out, log, rights)
             stack.callback(permission.allow_tracer, 0)
-            stack.callback(_end, child)
+            stack.callback(end, child)
             window = _sample(child, request.seconds, log, stop)
             if child.returncode != 0:
-                raise _failure(_read(log), permission.read_rights(program))
-            return _capture(request, rate, notes, window, _read(out), _read(log))
+                raise _failure(content(log), permission.read_rights(program))
+            return _capture(request, rate, notes, window, content(out), content(log))
 
 
 def affordable_rate(request: CpuRequest, threads: int) -> tuple[int, list[str]]:
@@ -135,7 +136,7 @@ def _sample(
     child: "subprocess.Popen[bytes]", seconds: float, log: IO[bytes], stop: threading.Event
 ) -> _Window:
     deadline = time.monotonic() + _START_LIMIT
-    while child.poll() is None and _BANNER not in _read(log):
+    while child.poll() is None and _BANNER not in content(log):
         if stop.wait(_POLL):
             raise Abandoned
         if time.monotonic() > deadline:
@@ -164,17 +165,6 @@ def _finish(child: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
             )
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """The child is gone and reaped, whatever happened; the kernel resumes what it had stopped."""
-    if child.poll() is None:
-        child.kill()
-    child.wait()
-
-
-def _read(file: IO[bytes]) -> bytes:
-    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
-
-
 def _failure(log: bytes, rights: permission.Rights) -> ProfilerError:
     said = log.decode(errors="replace")
     refusal = rights.refusal() or permission.explain_failure(said, rights)
@@ -188,7 +178,7 @@ def _failure(log: bytes, rights: permission.Rights) -> ProfilerError:
 def _capture(
     request: CpuRequest, rate: int, notes: list[str], window: _Window, out: bytes, log: bytes
 ) -> Capture:
-    stacks = pyspy_report.read_stacks(out.decode(errors="replace"))
+    stacks = pyspy_report.read_stacks(out.decode(errors="replace"), skip=threading.get_native_id())
     messages = log.decode(errors="replace")
     weights = dict(stacks.by_thread if request.mode == "wall" else stacks.merged)
     effective = _effective_rate(
@@ -201,6 +191,8 @@ def _capture(
             f"{stacks.rootless} samples start neither at a module nor at a thread: the thread was made by "
             "native code, or the stack was cut off."
         )
+    if request.native:
+        notes.append("Reading the native symbols stopped the process for up to 0.2 s at the start.")
     if effective < 0.9 * rate:
         notes.append(f"py-spy fell behind: about {effective:.0f} of {rate} samples a second were taken.")
     return Capture(

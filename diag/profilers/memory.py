@@ -8,23 +8,20 @@ when it grows too big.
 """
 
 import os
-import subprocess
-import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from diag.errors import NoSpace, ProfilerError, ProfilerMissing
 from diag.profilers.capture import Capture
+from diag.profilers.child import run_module
 from diag.profilers.requests import HeapRequest
 from diag.profilers.scratch import open_scratch, scratch_path
 from diag.profilers.work import Abandoned
 
 _MODULE = "diag.profilers.memray_fold"
 _WATCH = 0.1
-_POLL = 0.01
 _SPARE = 64 << 20
 
 
@@ -112,31 +109,6 @@ def _require_space(file: IO[bytes]) -> None:
 
 
 def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, bytes]:
-    """Fold the capture in a child process, where holding the interpreter lock harms nobody."""
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
-    with open_scratch(None) as out, open_scratch(None) as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE, scratch_path(file), mode],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=errors,
-            pass_fds=(file.fileno(),),
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        try:
-            while child.poll() is None:
-                if stop.wait(_POLL):
-                    raise Abandoned
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-            child.wait()
-        if child.returncode != 0:
-            said = _all(errors).decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise ProfilerError(f"The memory capture could not be read; the reader said: {said[-1]}")
-        head, _, folded = _all(out).partition(b"\n")
-        return int(head), folded
-
-
-def _all(file: IO[bytes]) -> bytes:
-    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+    output = run_module(_MODULE, [scratch_path(file), mode], stop, inherit=[file.fileno()])
+    head, _, folded = output.partition(b"\n")
+    return int(head), folded

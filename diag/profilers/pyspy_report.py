@@ -25,8 +25,8 @@ class Stacks:
     rootless: int
 
 
-def read_stacks(raw: str) -> Stacks:
-    """Take apart the file that ``record -f raw --threads`` wrote."""
+def read_stacks(raw: str, skip: int) -> Stacks:
+    """Take apart what ``record -f raw --threads`` wrote, without thread ``skip``, which only waits for it."""
     by_thread: Counter[str] = Counter()
     merged: Counter[str] = Counter()
     seen: Counter[int] = Counter()
@@ -38,7 +38,7 @@ def read_stacks(raw: str) -> Stacks:
         stack, count = match[1], int(match[2])
         head, _, rest = stack.partition(";")
         thread = _THREAD.fullmatch(head)
-        if thread is None or not rest:
+        if thread is None or not rest or int(thread[1], 0) == skip:
             continue
         seen[int(thread[1], 0)] += count
         by_thread[f"thread {thread[2] or thread[1]};{rest}"] += count

@@ -12,6 +12,7 @@ thread and the Capture says so.
 """
 
 import asyncio
+import random
 import signal
 import sys
 import threading
@@ -50,7 +51,8 @@ class Sampler:
         self._clock: dict[int, float] = {}
         self._credit: dict[int, float] = {}
         self._native_ids: dict[int, int] = {}
-        self._own: int = 0
+        self._own = 0
+        self._armed = False
 
     async def run(self) -> Capture:
         """Sample for the time asked. Cancellation takes timer and handler away."""
@@ -80,14 +82,21 @@ class Sampler:
         return None
 
     def _arm(self) -> "signal._HANDLER":
-        signum, timer = _TIMERS[self._mode]
+        signum, _ = _TIMERS[self._mode]
         previous = signal.signal(signum, self._on_signal)
         signal.siginterrupt(signum, False)
-        signal.setitimer(timer, 1 / self._rate, 1 / self._rate)
+        self._armed = True
+        self._schedule()
         return previous
+
+    def _schedule(self) -> None:
+        # An even beat would meet a periodic workload always at the same places.
+        pause = random.uniform(0.5, 1.5) / self._rate  # noqa: S311 - no secret
+        signal.setitimer(_TIMERS[self._mode][1], pause)
 
     def _disarm(self, previous: "signal._HANDLER") -> None:
         signum, timer = _TIMERS[self._mode]
+        self._armed = False
         signal.setitimer(timer, 0)
         # Ignoring discards a signal that is still on its way; its default action would end the process.
         signal.signal(signum, signal.SIG_IGN)
@@ -97,6 +106,8 @@ class Sampler:
         frames: dict[int, FrameType | None] = dict(sys._current_frames())
         frames[threading.get_ident()] = frame
         self._tick(frames)
+        if self._armed:
+            self._schedule()
 
     def _follow_threads(self, stop: threading.Event) -> None:
         # threading.enumerate() takes a lock, which a signal handler must not do: it is read here instead

@@ -6,17 +6,23 @@ counts as a call. Tracing about doubles the CPU a request costs, so keep it unde
 """
 
 import asyncio
+import importlib.util
+import marshal
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 
-from diag.errors import ProfilerBusy
-from diag.profilers.calltrace import CallTrace, Function, Stats, flameprof_svg
+from diag.errors import ProfilerBusy, ProfilerMissing
+from diag.profilers.calltrace import CallTrace, Function, Stats
 from diag.profilers.capture import Capture
+from diag.profilers.child import run_module
 from diag.profilers.frames import FrameNames, fold
 from diag.profilers.requests import TraceRequest
+from diag.profilers.scratch import open_scratch
+from diag.profilers.work import in_thread
 
 # Calls below this share of the whole are left inside their caller.
 _THRESHOLD = 0.0005
@@ -34,6 +40,8 @@ def require_free_hook() -> None:
 
 async def trace(request: TraceRequest) -> Capture:
     """Trace the running loop's thread. Raises ProfilerBusy, ProfilerMissing."""
+    if request.renderer == "flameprof":
+        _require_flameprof()
     require_free_hook()
     tracer = CallTrace()
     started = time.monotonic()
@@ -43,14 +51,14 @@ async def trace(request: TraceRequest) -> Capture:
     finally:
         tracer.stop()
     seconds = time.monotonic() - started
-    return await asyncio.to_thread(_capture, tracer, request, seconds)
+    return await in_thread("profile-trace", partial(_capture, tracer, request, seconds))
 
 
-def _capture(tracer: CallTrace, request: TraceRequest, seconds: float) -> Capture:
+def _capture(tracer: CallTrace, request: TraceRequest, seconds: float, stop: threading.Event) -> Capture:
     stats = tracer.stats()
     picture, notes = None, ["Only the event loop's thread was traced; times are larger than without tracing."]
     if request.renderer == "flameprof":
-        picture = flameprof_svg(stats)
+        picture = _flameprof(stats, stop)
         if picture is None:
             notes.append("flameprof has nothing to draw: no traced function called another.")
     return Capture(
@@ -64,6 +72,18 @@ def _capture(tracer: CallTrace, request: TraceRequest, seconds: float) -> Captur
         notes=tuple(notes),
         native_svg=picture,
     )
+
+
+def _require_flameprof() -> None:
+    if importlib.util.find_spec("flameprof") is None:
+        raise ProfilerMissing("The package flameprof is not installed; install it, or leave renderer out.")
+
+
+def _flameprof(stats: Stats, stop: threading.Event) -> str | None:
+    with open_scratch(None) as source:
+        source.write(marshal.dumps(stats))
+        source.seek(0)
+        return run_module("diag.profilers.calltrace", [], stop, source=source).decode() or None
 
 
 @dataclass(frozen=True, slots=True)

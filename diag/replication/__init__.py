@@ -18,7 +18,7 @@ class LogId(NamedTuple):
 
     term: int
     node_id: int
-    index: int
+    index: int  # type: ignore[assignment]  # the log's own term, over tuple.index
 
 
 class Applied(NamedTuple):

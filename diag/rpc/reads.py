@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from diag.errors import InvalidRequest
+from diag.errors import MessageTooLarge
 from diag.kv.records import MAX_KEY_BYTES, Record
 from diag.kv.view import Reader
 from diag.metrics.registry import Metrics
@@ -98,7 +98,7 @@ def _checked(keys: list[str]) -> list[str]:
     """No key is longer, so reading one that is would hide a mistake. A character is at most 4 bytes."""
     for key in keys:
         if len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES:
-            raise InvalidRequest(
-                f"the key {key[:40]!r}... is {len(key.encode())} bytes; at most {MAX_KEY_BYTES} are allowed"
+            raise MessageTooLarge(
+                f"the key {key[:40]!r}... has {len(key.encode())} bytes; no key has more than {MAX_KEY_BYTES}"
             )
     return keys

@@ -1,6 +1,8 @@
+import asyncio
 import base64
 import hashlib
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -9,6 +11,7 @@ from diag.admin.answers import answer, measured
 from diag.admin.draw import IN_PROCESS_BYTES, Caption, draw, svg_of
 from diag.errors import ProfilerError
 from diag.profilers.capture import Capture
+from tests.admin.conftest import until
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -135,3 +138,21 @@ async def test_a_child_that_cannot_draw_says_why() -> None:
     caption = Caption("Title", "", (), "no such unit\n")
     with pytest.raises(ProfilerError, match="process that draws the profile ended"):
         await draw(large(), caption)
+
+
+def children() -> set[str]:
+    """Ids of the processes that any thread of this one started."""
+    lists = (task / "children" for task in Path("/proc/self/task").iterdir())
+    return {pid for found in lists if found.exists() for pid in found.read_text().split()}
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+async def test_cancelling_ends_the_child() -> None:
+    before = children()
+    drawing = asyncio.create_task(draw(large() * 20, Caption("Title", "", (), "samples")))
+    await until(lambda: bool(children() - before))
+    drawing.cancel()
+    await asyncio.gather(drawing, return_exceptions=True)
+    await until(lambda: not children() - before)
+    assert drawing.cancelled()

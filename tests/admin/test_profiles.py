@@ -1,7 +1,6 @@
 """Real profiles of the test's own process, by real engines, over real HTTP."""
 
 import asyncio
-import time
 from xml.etree import ElementTree
 
 import httpx
@@ -15,19 +14,16 @@ CPU, HEAP, TRACE, THREADS = (f"/debug/pprof/{name}" for name in ("profile", "hea
 UPSTREAM_HEAP = "/debug/mem/pprof/profile"
 BAD_SECONDS = ("0", "0.09", "300.1", "-1", "nan", "inf", "1e9", "five", "")
 BAD_PARAMETERS = [
-    *((route, "seconds", value) for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE) for value in BAD_SECONDS),
-    *((CPU, "frequency", value) for value in ("0", "1001", "-99", "9.5", "nan", "often", "")),
-    *((CPU, "mode", value) for value in ("peak", "CPU", "")),
-    *((CPU, "engine", value) for value in ("pyspy", "perf", "")),
-    *((CPU, "native", value) for value in ("maybe", "2")),
-    *((route, "mode", value) for route in (HEAP, UPSTREAM_HEAP) for value in ("cpu", "leak", "")),
-    *((TRACE, "renderer", value) for value in ("svg", "")),
-    *(
-        (route, "format", value)
-        for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE)
-        for value in ("png", "SVG", "")
-    ),
-    *((THREADS, "format", value) for value in ("svg", "")),
+    *((route, "seconds", BAD_SECONDS) for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE)),
+    (CPU, "frequency", ("0", "1001", "-99", "9.5", "nan", "often", "")),
+    (CPU, "mode", ("peak", "CPU", "")),
+    (CPU, "engine", ("pyspy", "perf", "")),
+    (CPU, "native", ("maybe", "2")),
+    *((route, "mode", ("cpu", "leak", "")) for route in (HEAP, UPSTREAM_HEAP)),
+    (HEAP, "small_objects", ("maybe",)),
+    (TRACE, "renderer", ("svg", "")),
+    *((route, "format", ("png", "SVG", "")) for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE)),
+    (THREADS, "format", ("svg", "")),
 ]
 CAPTURES = [
     (CPU, {"engine": "inprocess"}, "inprocess", "cpu"),
@@ -42,35 +38,38 @@ CAPTURES = [
 ]
 
 
-@pytest.mark.parametrize(("route", "name", "value"), BAD_PARAMETERS)
-async def test_a_bad_parameter_is_400_and_named(node: Served, route: str, name: str, value: str) -> None:
-    response = await node.http.get(route, params={name: value})
-    assert response.status_code == 400
-    assert response.headers["content-type"].startswith("text/plain")
-    assert name in response.text
-    assert response.text.count("\n") == 1
-    assert node.lock.holder() is None
+@pytest.mark.parametrize(("route", "name", "values"), BAD_PARAMETERS)
+async def test_a_bad_parameter_is_400_and_named(
+    node: Served, route: str, name: str, values: tuple[str, ...]
+) -> None:
+    for value in values:
+        response = await node.http.get(route, params={name: value})
+        assert response.status_code == 400, value
+        assert response.headers["content-type"].startswith("text/plain")
+        assert name in response.text
+        assert response.text.count("\n") == 1
+        assert node.lock.holder() is None
 
 
-@pytest.mark.parametrize("route", [CPU, HEAP, UPSTREAM_HEAP, TRACE])
-async def test_the_range_of_seconds_is_told(node: Served, route: str) -> None:
-    response = await node.http.get(route, params={"seconds": "301"})
-    assert "0.1" in response.text
-    assert "300" in response.text
+async def test_the_range_of_seconds_is_told(node: Served) -> None:
+    for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE):
+        response = await node.http.get(route, params={"seconds": "301"})
+        assert "0.1" in response.text
+        assert "300" in response.text
 
 
-@pytest.mark.parametrize("route", [CPU, HEAP, UPSTREAM_HEAP, TRACE])
-async def test_an_unknown_parameter_names_the_nearest(node: Served, route: str) -> None:
-    response = await node.http.get(route, params={"second": "1"})
-    assert response.status_code == 400
-    assert "did you mean 'seconds'?" in response.text
+async def test_an_unknown_parameter_names_the_nearest(node: Served) -> None:
+    for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE):
+        response = await node.http.get(route, params={"second": "1"})
+        assert response.status_code == 400
+        assert "did you mean 'seconds'?" in response.text
 
 
-@pytest.mark.parametrize("route", [CPU, HEAP, TRACE, THREADS])
-async def test_a_parameter_given_twice_is_refused(node: Served, route: str) -> None:
-    response = await node.http.get(f"{route}?format=text&format=json")
-    assert response.status_code == 400
-    assert "more than once" in response.text
+async def test_a_parameter_given_twice_is_refused(node: Served) -> None:
+    for route in (CPU, HEAP, TRACE, THREADS):
+        response = await node.http.get(f"{route}?format=text&format=json")
+        assert response.status_code == 400
+        assert "more than once" in response.text
 
 
 @pytest.mark.parametrize(("route", "params", "engine", "mode"), CAPTURES)
@@ -140,9 +139,7 @@ async def test_a_second_profile_is_409_with_the_holder_and_when_to_retry(node: S
 async def test_a_client_that_goes_ends_its_profile(node: Served, route: str, params: dict[str, str]) -> None:
     with pytest.raises(httpx.ReadTimeout):
         await node.http.get(route, params={"seconds": "120", **params}, timeout=httpx.Timeout(10.0, read=1.0))
-    gone = time.monotonic()
     await until(lambda: node.lock.holder() is None)
-    assert time.monotonic() - gone < 10
     again = await node.http.get(route, params={"seconds": "0.2", **params})
     assert again.status_code == 200, again.text
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from diag.errors import Unavailable
 from diag.perf.engine import Engine, missing, run_script
 from diag.perf.node_process import NodeProcess
 from diag.perf.sql import script
@@ -41,10 +42,13 @@ def test_every_statement_comes_to_its_known_result(node: NodeProcess, tmp_path: 
     assert any("/shop/" in key for key in keys(node, "__fd_"))
 
 
-def test_an_engine_deregisters_when_it_ends(node: NodeProcess, tmp_path: Path) -> None:
-    with Engine(tmp_path / "engine", meta=node.grpc, cluster_id="one"):
-        assert len(keys(node, "__fd_clusters")) == 1
-    assert keys(node, "__fd_clusters") == []
+def test_a_name_taken_by_a_live_engine_is_refused(node: NodeProcess, tmp_path: Path) -> None:
+    with (
+        Engine(tmp_path / "first", meta=node.grpc, cluster_id="one"),
+        pytest.raises(Unavailable, match="ClusterNodeAlreadyExists"),
+        Engine(tmp_path / "second", meta=node.grpc, cluster_id="one"),
+    ):
+        pass
 
 
 def test_two_engines_see_each_others_tables(node: NodeProcess, tmp_path: Path) -> None:
@@ -101,10 +105,10 @@ def test_the_engine_survives_a_restart_of_the_node(node: NodeProcess, tmp_path: 
 
 def test_a_new_engine_finds_what_an_earlier_one_left(node: NodeProcess, tmp_path: Path) -> None:
     directory = tmp_path / "engine"
-    with Engine(directory, meta=node.grpc, cluster_id="one") as engine:
+    with Engine(directory, meta=node.grpc, cluster_id="earlier") as engine:
         rows(engine, "create database kept")
         rows(engine, "create table kept.numbers as select 42 as answer")
         rows(engine, "create user keeper identified by 'secret words'")
-    with Engine(directory, meta=node.grpc, cluster_id="one") as engine:
+    with Engine(directory, meta=node.grpc, cluster_id="later") as engine:
         assert rows(engine, "select answer from kept.numbers") == ("42",)
         assert rows(engine, "select name from system.users where name = 'keeper'") == ("'keeper'",)

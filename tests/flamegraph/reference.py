@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 PAD = 10
+_ROW = 16
 _SVG = "{http://www.w3.org/2000/svg}"
 _TITLE = re.compile(r"(.*) \(([\d,]+) samples, [\d.]+%\)$", re.DOTALL)
 
@@ -23,7 +24,7 @@ class Box(NamedTuple):
 
     depth: int
     name: str
-    count: int
+    weight: int
     x: float
     width: float
 
@@ -53,32 +54,24 @@ def draw(flamegraph_pl: Path, folded: Path, min_width: float = 0.1) -> list[Box]
 
 
 def _boxes(root: ElementTree.Element) -> list[Box]:
-    boxes, bottoms = [], []
+    boxes: list[tuple[float, str, int, float, float]] = []
     frames = root.find(f"{_SVG}g[@id='frames']")
     assert frames is not None
     for group in frames:
         title, rect = group.find(f"{_SVG}title"), group.find(f"{_SVG}rect")
         assert title is not None
         assert rect is not None
-        text = title.text or ""
-        y = float(rect.attrib["y"])
-        bottoms.append(y)
-        name, count = (
-            ("all", text[5:].split()[0])
-            if text.startswith("all (") and text.endswith("100%)")
-            else _named(text)
-        )
-        boxes.append(
-            (y, name, int(count.replace(",", "")), float(rect.attrib["x"]) - PAD, float(rect.attrib["width"]))
-        )
-    lowest = max(bottoms)
-    return [Box(round((lowest - y) / 16), *rest) for y, *rest in boxes]
+        name, weight = _named(title.text or "")
+        x, y, width = (float(rect.attrib[key]) for key in ("x", "y", "width"))
+        boxes.append((y, name, weight, x - PAD, width))
+    lowest = max(box[0] for box in boxes)
+    return [Box(round((lowest - y) / _ROW), name, weight, x, width) for y, name, weight, x, width in boxes]
 
 
-def _named(title: str) -> tuple[str, str]:
+def _named(title: str) -> tuple[str, int]:
     match = _TITLE.match(title)
     assert match, title
-    return match[1], match[2]
+    return match[1], int(match[2].replace(",", ""))
 
 
 def split_frames(boxes: list[Box]) -> int:

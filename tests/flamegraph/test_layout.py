@@ -1,5 +1,6 @@
 import io
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_widths_that_make_no_sense_are_refused(width: float, least: float) -> No
 def test_children_lie_inside_their_parent_and_apart(stacks: list[tuple[tuple[str, ...], int]]) -> None:
     profile = Profile.from_stacks(stacks)
     rows = layout(profile, 1000, 0).rows
-    for below, above in zip(rows, rows[1:], strict=False):
+    for below, above in pairwise(rows):
         spans = {frame.node: (frame.x, frame.x + frame.width) for frame in below}
         end = 0.0
         for frame in above:

