@@ -7,9 +7,9 @@ can name them by hash. Frame data for the script stands in a JSON block in which
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
-from pathlib import Path
 
 from flamegraph.colors import LIGHT, color_class, stylesheet
 from flamegraph.errors import OptionError
@@ -196,7 +196,9 @@ def _style() -> str:
 
 
 def _asset(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    # Without pathlib, as in formats.folded.
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:  # noqa: PTH118, PTH120, PTH123
+        return file.read()
 
 
 def _pixels(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What the gauges read of an ordered log, by shape: ``diag.replication``'s values fit, and are not imported."""
+"""What the gauges read of an ordered log, by shape: the values of ``diag.replication`` fit."""
 
 from typing import Protocol
 

@@ -90,9 +90,12 @@ class Sampler:
         return previous
 
     def _schedule(self) -> None:
-        # An even beat would meet a periodic workload always at the same places.
-        pause = random.uniform(0.5, 1.5) / self._rate  # noqa: S311 - no secret
-        signal.setitimer(_TIMERS[self._mode][1], pause)
+        timer = _TIMERS[self._mode][1]
+        if self._mode == "cpu":
+            signal.setitimer(timer, 1 / self._rate, 1 / self._rate)
+        else:
+            # An even beat on the wall would meet a periodic workload at always the same places.
+            signal.setitimer(timer, random.uniform(0.5, 1.5) / self._rate)  # noqa: S311 - no secret
 
     def _disarm(self, previous: "signal._HANDLER") -> None:
         signum, timer = _TIMERS[self._mode]
@@ -106,7 +109,7 @@ class Sampler:
         frames: dict[int, FrameType | None] = dict(sys._current_frames())
         frames[threading.get_ident()] = frame
         self._tick(frames)
-        if self._armed:
+        if self._armed and self._mode == "wall":
             self._schedule()
 
     def _follow_threads(self, stop: threading.Event) -> None:

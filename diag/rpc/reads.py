@@ -52,21 +52,21 @@ class Reads:
             await self._send_keys([request.key], sink)
 
     async def collect(self, request: ReadRequest) -> list[tuple[str, Record | None]]:
-        """All that ``request`` asks for, at once (KvApi's reads)."""
+        """All that ``request`` asks for, at once (KvApi's reads); MessageTooLarge when no reply could hold it."""
+        found = _Collected()
         if isinstance(request, ListKV):
-            return [item async for page in self._pages(request.prefix, None) for item in page]
-        keys = [request.key] if isinstance(request, GetKV) else request.keys
-        await self._log.read_index()
-        return list(zip(keys, self._reader.mget(_checked(keys), self._clock_ms()), strict=True))
+            await self._send_list(request.prefix, None, found)
+        else:
+            await self._send_keys([request.key] if isinstance(request, GetKV) else request.keys, found)
+        return found.records
 
     async def _send_keys(self, keys: list[str], sink: Sink) -> int:
         await self._log.read_index()
-        for start in range(0, len(keys), PAGE):
-            if start:
+        # One by one: 256 records of the largest size would be 8 GiB.
+        for place, key in enumerate(_checked(keys), 1):
+            await sink.send(stream_item(key, self._reader.get(key, self._clock_ms())))
+            if place % PAGE == 0:
                 await asyncio.sleep(0)
-            some = _checked(keys[start : start + PAGE])
-            for key, record in zip(some, self._reader.mget(some, self._clock_ms()), strict=True):
-                await sink.send(stream_item(key, record))
         return len(keys)
 
     async def _send_list(self, prefix: str, limit: int | None, sink: Sink) -> int:

@@ -73,8 +73,10 @@ class RpcServer:
                     self._address, grpc.ssl_server_credentials([(self._tls.key, self._tls.cert)])
                 )
         except RuntimeError as error:
+            doubt = "" if self._tls is None else ", or is the certificate not one for the key"
             raise Unavailable(
-                f"cannot listen on {self._address} for gRPC ({error}); is another node running there?"
+                f"cannot listen on {self._address} for gRPC; is another node running there{doubt}? "
+                f"The transport says: {error}"
             ) from error
         await self._server.start()
         return port

@@ -20,10 +20,10 @@ def grpcio_server(options: Options) -> grpc.aio.Server:
 def native_server(options: Options) -> grpc.aio.Server:
     """The server whose HTTP/2 runs in Rust.
 
-    One of its ways is replaced. A stream whose client has no room waits in a thread
-    of the loop's small default pool there, and neither a cancellation nor the
-    server's stop ends that wait: a few clients that stopped reading would stop every
-    stream. Here the stream tries again from the loop, later and later.
+    One of its ways is replaced. There, a stream whose client has no room waits in a
+    thread of the loop's small default pool, where no cancellation reaches it: a few
+    clients that stopped reading would stop every such stream. Here the stream tries
+    again from the loop, later and later.
     """
     from pygrpc_native import STREAM_CLOSED, STREAM_FULL  # absent on some platforms
     from pygrpc_native.aio import Server
@@ -40,7 +40,9 @@ def native_server(options: Options) -> grpc.aio.Server:
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, _LAST_WAIT)
                 sent = self._front.stream_try_send(call.call_id, data)
-            return bool(sent != STREAM_CLOSED)
+            if sent == STREAM_CLOSED:
+                raise asyncio.CancelledError  # what grpcio's write does once the client is gone
+            return True
 
     server: grpc.aio.Server = NativeServer(options=options)
     return server

@@ -86,8 +86,8 @@ class Model:
         return self.records[key]
 
     def _remove(self, key: str) -> None:
-        self.touched.append(key)
-        self.records.pop(key, None)
+        if self.records.pop(key, None) is not None:
+            self.touched.append(key)
 
     def _seq_of(self, key: str) -> int:
         return self.records[key].seq if key in self.records else 0

@@ -25,13 +25,14 @@ class Node(NamedTuple):
 
 
 NODES = (Node(0, "0", "127.0.0.1", 28103, None),)
+NOW = 1_795_451_457_000
 HEADER = '["header",{"DataHeader":{"key":"header","value":{"version":"V004"}}}]'
 
 
 def _fill(store: Store, *keys: str) -> None:
     puts = tuple(Put(key, key.encode(), Lifetime(ttl_ms=9 if key == "b" else None)) for key in keys)
     with store.write() as txn:
-        apply(txn, Transaction((Branch(None, puts),)), 1000)
+        apply(txn, Transaction((Branch(None, puts),)), NOW)
         txn.set_applied(Position(1, 0, 6))
 
 
@@ -71,11 +72,11 @@ def test_the_lines_in_order_and_form(store: Store) -> None:
         ["state_machine/0", {"Nodes": {"key": 0, "value": node}}],
         [
             "state_machine/0",
-            {"Expire": {"key": {"time_ms": 1009, "seq": 1}, "value": {"seq": 1, "key": "b"}}},
+            {"Expire": {"key": {"time_ms": 1795451457009, "seq": 1}, "value": {"seq": 1, "key": "b"}}},
         ],
         [
             "state_machine/0",
-            {"GenericKV": {"key": "a", "value": {"seq": 2, "meta": {"proposed_at_ms": 1000}, "data": [97]}}},
+            {"GenericKV": {"key": "a", "value": {"seq": 2, "meta": {"proposed_at_ms": NOW}, "data": [97]}}},
         ],
         [
             "state_machine/0",
@@ -84,7 +85,7 @@ def test_the_lines_in_order_and_form(store: Store) -> None:
                     "key": "b",
                     "value": {
                         "seq": 1,
-                        "meta": {"expire_at": 1009, "proposed_at_ms": 1000},
+                        "meta": {"expire_at": 1795451457009, "proposed_at_ms": NOW},
                         "data": [98],
                     },
                 }
@@ -107,7 +108,7 @@ def test_round_trip(store: Store, tmp_path: Path) -> None:
 
 
 def _entry(index: int, command: dict[str, Any] | None) -> str:
-    payload = "Blank" if command is None else {"Normal": {"time_ms": 2000, "cmd": command}}
+    payload = "Blank" if command is None else {"Normal": {"time_ms": NOW, "cmd": command}}
     log_id = {"leader_id": {"term": 2, "node_id": 0}, "index": index}
     return json.dumps(["raft_log", {"LogEntry": {"log_id": log_id, "payload": payload}}])
 

@@ -1,7 +1,7 @@
 """Watchers: what each is told, in which order, and what a slow one costs."""
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -41,8 +41,8 @@ class Node:
 
 
 @pytest.fixture
-def node(store: Store) -> Iterator[Node]:
-    yield Node(store)
+def node(store: Store) -> Node:
+    return Node(store)
 
 
 def _keys(changes: list[Change]) -> list[str]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,17 @@ def weights(folded: str) -> Counter[str]:
 def weight_of(folded: str, function: str) -> int:
     """Weight of the stacks through a function."""
     return sum(count for stack, count in weights(folded).items() if f"{function} (" in stack)
+
+
+def shares(amounts: Mapping[str, float]) -> list[float]:
+    """Percentages of work_a, work_b and work_c among themselves."""
+    parts = [amounts[name] for name in ("work_a", "work_b", "work_c")]
+    return [100 * part / sum(parts) for part in parts]
+
+
+def work_shares(folded: str) -> list[float]:
+    """The same of a profile."""
+    return shares({name: weight_of(folded, name) for name in ("work_a", "work_b", "work_c")})
 
 
 class Client:
@@ -83,10 +94,10 @@ class Client:
 
     def child_pids(self) -> list[tuple[int, str]]:
         """Pid and command name of the service's child processes."""
-        found = []
+        found: list[tuple[int, str]] = []
         for task in Path(f"/proc/{self.pid}/task").iterdir():
-            for pid in (task / "children").read_text().split():
-                found.append((int(pid), Path(f"/proc/{pid}/comm").read_text().strip()))
+            pids = (task / "children").read_text().split()
+            found += [(int(pid), Path(f"/proc/{pid}/comm").read_text().strip()) for pid in pids]
         return found
 
     def idle(self) -> bool:
@@ -130,9 +141,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts services with the options given; ends them after the test."""
     clients: list[Client] = []
 
-    def go(*options: str, user: int | None = None) -> Client:
-        temp = tmp_path / f"temp{len(clients)}"
-        temp.mkdir()
+    def go(*options: str, user: int | None = None, temp: Path | None = None) -> Client:
+        if temp is None:
+            temp = tmp_path / f"temp{len(clients)}"
+            temp.mkdir()
         client = Client(options, temp, user)
         clients.append(client)
         return client

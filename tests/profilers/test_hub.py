@@ -41,7 +41,7 @@ def test_cancelled_it_leaves_nothing_and_frees_the_lock(
     service.cancel(number)
     assert service.result(number)["error"] == "CancelledError"
     after = service.ask("state")
-    assert after == {**before, "took": after["took"]}
+    assert after == {**before, "id": after["id"], "took": after["took"]}
     assert service.children() == []
     assert service.leftovers() == []
     assert "error" not in service.ask("trace", seconds=0.1)

@@ -16,9 +16,7 @@ def test_the_planted_holder_is_found_with_its_bytes(start: Start, mode: str) -> 
     capture = start("hold").ask("heap", seconds=1.2, mode=mode)
     assert weight_of(capture["folded"], "planted") == pytest.approx(MEGABYTES_50, rel=0.01)
     [stack] = [stack for stack in weights(capture["folded"]) if "planted (" in stack]
-    assert stack.startswith("<module> (service.py:") or stack.startswith(
-        "<module> (tests/profilers/service.py:"
-    )
+    assert stack.startswith(("<module> (service.py:", "<module> (tests/profilers/service.py:"))
 
 
 def test_temporary_finds_what_is_freed_at_once(start: Start) -> None:

@@ -1,4 +1,8 @@
 import os
+import re
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import pytest
 
 from diag.errors import ProfilerMissing
 from diag.profilers.permission import Rights, explain_failure, find_py_spy, read_rights
-from tests.profilers.conftest import Start
+from tests.profilers.conftest import ROOT, Start
 
 FREE = Rights(capable=False, yama=0, seccomp=0, dumpable=True, tracer=0)
 NOBODY = 65534
@@ -27,8 +31,6 @@ def test_an_ordinary_process_may_be_traced() -> None:
     ],
 )
 def test_each_refusal_names_its_remedy(rights: Rights, remedy: str) -> None:
-    import re
-
     said = rights.refusal()
     assert said is not None
     assert re.search(remedy, said)
@@ -52,7 +54,7 @@ def test_the_rights_of_this_process_are_read() -> None:
 
 
 def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ProfilerMissing, match="/nonexistent/py-spy was not found.*install"):
+    with pytest.raises(ProfilerMissing, match=r"/nonexistent/py-spy was not found.*install"):
         find_py_spy("/nonexistent/py-spy")
     monkeypatch.setenv("PATH", "/nonexistent")
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
@@ -60,18 +62,40 @@ def test_a_program_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         find_py_spy(None)
 
 
-def test_a_process_that_is_not_dumpable_is_refused_with_the_remedy(start: Start, tmp_path: Path) -> None:
-    user = None
-    if os.geteuid() == 0:
-        user = NOBODY
-        tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:3]:
-            if not parent.stat().st_mode & 0o001:
-                pytest.skip(f"root's test directory {parent} cannot be entered by another user")
-    service = start("undumpable", user=user)
-    refused = service.ask("cpu", seconds=0.2, engine="py-spy")
-    assert refused["error"] == "ProfilerDenied"
-    assert "PR_SET_DUMPABLE" in refused["message"]
-    fallback = service.ask("cpu", seconds=0.2)
-    assert fallback["engine"] == "inprocess"
-    assert "PR_SET_DUMPABLE" in fallback["notes"][0]
+@pytest.fixture
+def ordinary_user(tmp_path: Path) -> int | None:
+    """A user without capabilities that can run this interpreter; None when the tests run as one."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        code = subprocess.run(
+            [sys.executable, "-c", "import diag.profilers"], user=NOBODY, cwd=ROOT
+        ).returncode
+    except PermissionError:
+        code = 1
+    if code:
+        pytest.skip("root's interpreter or source cannot be read by another user")
+    return NOBODY
+
+
+def test_a_process_that_is_not_dumpable_is_refused_with_the_remedy(
+    start: Start, ordinary_user: int | None
+) -> None:
+    with tempfile.TemporaryDirectory() as temp:
+        Path(temp).chmod(0o777)
+        service = start("undumpable", user=ordinary_user, temp=Path(temp))
+        refused = service.ask("cpu", seconds=0.2, engine="py-spy")
+        assert refused["error"] == "ProfilerDenied"
+        assert "PR_SET_DUMPABLE" in refused["message"]
+        fallback = service.ask("cpu", seconds=0.2)
+        assert fallback["engine"] == "inprocess"
+        assert "PR_SET_DUMPABLE" in fallback["notes"][0]
+
+
+def test_an_ordinary_user_profiles_its_own_process(start: Start, ordinary_user: int | None) -> None:
+    with tempfile.TemporaryDirectory() as temp:
+        Path(temp).chmod(0o777)
+        service = start("shares", user=ordinary_user, temp=Path(temp))
+        if read_rights(find_py_spy(None)).yama >= 2:
+            pytest.skip("kernel.yama.ptrace_scope lets only CAP_SYS_PTRACE trace here")
+        assert service.ask("cpu", seconds=0.3, engine="py-spy")["samples"] > 0

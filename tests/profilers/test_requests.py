@@ -33,7 +33,7 @@ def test_seconds_outside_name_parameter_and_range(seconds: float) -> None:
 
 @pytest.mark.parametrize("frequency", [0, -1, 1001])
 def test_frequency_outside_names_parameter_and_range(frequency: int) -> None:
-    with pytest.raises(InvalidRequest, match="frequency.*1 to 1000"):
+    with pytest.raises(InvalidRequest, match=r"frequency.*1 to 1000"):
         CpuRequest(frequency=frequency)
 
 
@@ -58,7 +58,7 @@ def test_anything_else_is_refused_with_a_sentence(params: dict[str, str], said: 
 
 
 def test_heap_and_trace_name_their_choices() -> None:
-    with pytest.raises(InvalidRequest, match="mode.*peak, leaks, temporary, allocations"):
+    with pytest.raises(InvalidRequest, match=r"mode.*peak, leaks, temporary, allocations"):
         HeapRequest(mode="all")
-    with pytest.raises(InvalidRequest, match="renderer.*flamegraph, flameprof"):
+    with pytest.raises(InvalidRequest, match=r"renderer.*flamegraph, flameprof"):
         TraceRequest(renderer="png")

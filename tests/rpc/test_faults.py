@@ -45,7 +45,7 @@ async def test_a_broken_message_in_the_middle_of_an_exchange(raw: RawClient) -> 
     await call.write(pb.KvGetManyRequest(key="a").SerializeToString())
     assert pb.StreamItem.FromString(await call.read()).key == "a"
     await call.write(b"\x0a\x02\xff\xfe")
-    assert (await refused(call))[0] is INVALID
+    assert (await refused(call.read()))[0] is INVALID
 
 
 async def test_a_message_of_the_limit_and_one_byte_more(raw: RawClient) -> None:
@@ -111,7 +111,8 @@ next(calls[0])
 
 
 async def test_a_client_that_is_killed(node: RpcNode, raw: RawClient) -> None:
-    with subprocess.Popen([sys.executable, "-c", CHILD, node.endpoint], stdout=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", CHILD, node.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:  # noqa: ASYNC220  it starts at once
         await until(lambda: node.hub.watcher_count == 20, 30)
         child.send_signal(signal.SIGKILL)
         await until(lambda: node.hub.watcher_count == 0)

@@ -91,5 +91,5 @@ async def test_the_transport_is_chosen(node: RpcNode) -> None:
 
 async def test_a_certificate_that_is_none_is_said(node: RpcNode) -> None:
     server = RpcServer(node.service, "127.0.0.1:0", tls=Tls(b"no", b"no"))
-    with pytest.raises(ConfigError, match="certificate"):
+    with pytest.raises(Unavailable, match="certificate"):
         await server.start()
