@@ -47,8 +47,7 @@ class Engine:
     """One engine process. Used as a context manager: started on entry, stopped on exit.
 
     ``meta`` is the host:port of a meta service, None for the embedded store.
-    ``cluster_id`` must differ between all engines of the last minute on one meta service: an engine does not
-    sign off when it ends, and its registration lasts 60 s.
+    ``cluster_id`` must differ between live engines on one meta service, or they take each other's place.
     Raises Unavailable when the engine is missing, fails or takes longer than ``timeout`` seconds.
     """
 

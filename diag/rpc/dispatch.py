@@ -131,6 +131,8 @@ class Dispatcher:
                     check(context.invocation_metadata())
                 await method(decode(incoming), _ContextSink(context, metrics, limit))
                 ok = True
+            except grpc.aio.InternalError:
+                pass  # grpcio's word for a write to a client that is gone; there is nobody to tell
             except Exception as error:  # noqa: BLE001  every one becomes a status
                 await _refuse(context, error)
             finally:

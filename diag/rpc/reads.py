@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from diag.errors import MessageTooLarge
 from diag.kv.records import MAX_KEY_BYTES, Record
 from diag.kv.view import Reader
-from diag.metrics.registry import Metrics
+from diag.metrics.registry import Metrics, StreamKind
 from diag.replication import OrderedLog
 from diag.rpc.dispatch import Sink
 from diag.rpc.json_kv import GetKV, ListKV, MGetKV, ReadRequest, parse_read
@@ -15,6 +15,11 @@ from diag.rpc.translate import stream_item
 
 #: Records read and sent before other calls get their turn; a page is a fraction of a millisecond.
 PAGE = 256
+
+#: What KvApi's JSON can hold at four characters a byte, within the message limit.
+COLLECT_BYTES = 8 << 20
+
+_KINDS: dict[type[ReadRequest], StreamKind] = {GetKV: "get", MGetKV: "mget", ListKV: "list"}
 
 
 class Reads:
@@ -33,49 +38,52 @@ class Reads:
 
     async def read_v1(self, request: pb.RaftRequest, sink: Sink) -> None:
         """KvReadV1."""
-        match parse_read(request.data):
-            case MGetKV(keys):
-                self._metrics.stream_items("mget", await self._send_keys(keys, sink))
-            case GetKV(key):
-                self._metrics.stream_items("get", await self._send_keys([key], sink))
-            case ListKV(prefix):
-                self._metrics.stream_items("list", await self._send_list(prefix, None, sink))
+        parsed = parse_read(request.data)
+        count = 0
+        async for key, record in self._found(parsed):
+            await sink.send(stream_item(key, record))
+            count += 1
+        self._metrics.stream_items(_KINDS[type(parsed)], count)
 
     async def read_prefix(self, request: pb.KvListRequest, sink: Sink) -> None:
         """KvList."""
         limit = request.limit if request.HasField("limit") else None
-        await self._send_list(request.prefix, limit, sink)
+        async for page in self._pages(request.prefix, limit):
+            for key, record in page:
+                await sink.send(stream_item(key, record))
 
     async def get_many(self, requests: AsyncIterator[pb.KvGetManyRequest], sink: Sink) -> None:
         """KvGetMany: each answer as soon as its key has come."""
         async for request in requests:
-            await self._send_keys([request.key], sink)
+            async for key, record in self._found(GetKV(request.key)):
+                await sink.send(stream_item(key, record))
 
     async def collect(self, request: ReadRequest) -> list[tuple[str, Record | None]]:
-        """All that ``request`` asks for, at once (KvApi's reads); MessageTooLarge when no reply could hold it."""
-        found = _Collected()
-        if isinstance(request, ListKV):
-            await self._send_list(request.prefix, None, found)
-        else:
-            await self._send_keys([request.key] if isinstance(request, GetKV) else request.keys, found)
-        return found.records
+        """All that ``request`` asks for (KvApi's reads); MessageTooLarge when no reply could hold it."""
+        found: list[tuple[str, Record | None]] = []
+        size = 0
+        async for key, record in self._found(request):
+            found.append((key, record))
+            size += 0 if record is None else len(record.data)
+            if size > COLLECT_BYTES:
+                raise MessageTooLarge(
+                    f"the answer holds more than {COLLECT_BYTES} bytes of data; ask KvReadV1, which streams it"
+                )
+        return found
 
-    async def _send_keys(self, keys: list[str], sink: Sink) -> int:
+    async def _found(self, request: ReadRequest) -> AsyncIterator[tuple[str, Record | None]]:
+        if isinstance(request, ListKV):
+            async for page in self._pages(request.prefix, None):
+                for item in page:
+                    yield item
+            return
+        keys = _checked([request.key] if isinstance(request, GetKV) else request.keys)
         await self._log.read_index()
-        # One by one: 256 records of the largest size would be 8 GiB.
-        for place, key in enumerate(_checked(keys), 1):
-            await sink.send(stream_item(key, self._reader.get(key, self._clock_ms())))
+        # One by one: a page of the largest records would be 8 GiB.
+        for place, key in enumerate(keys, 1):
+            yield key, self._reader.get(key, self._clock_ms())
             if place % PAGE == 0:
                 await asyncio.sleep(0)
-        return len(keys)
-
-    async def _send_list(self, prefix: str, limit: int | None, sink: Sink) -> int:
-        sent = 0
-        async for page in self._pages(prefix, limit):
-            for key, record in page:
-                await sink.send(stream_item(key, record))
-            sent += len(page)
-        return sent
 
     async def _pages(self, prefix: str, limit: int | None) -> AsyncIterator[list[tuple[str, Record]]]:
         _checked([prefix])

@@ -1,10 +1,12 @@
 """The gRPC port: the service on one of two transports.
 
-``grpcio`` is the reference. ``native`` does HTTP/2 in Rust, outside the GIL, at
-about half the CPU a call; it knows no TLS.
+``grpcio`` is the reference. ``native`` does HTTP/2 in Rust, outside the GIL, at about
+half the CPU a call. It knows no TLS, and it holds a message of any size whole before it
+refuses it, so that a stranger could fill the memory: ``auto`` takes it on loopback only.
 """
 
 import importlib.util
+import ipaddress
 from typing import Literal, NamedTuple, TypeAlias
 
 import grpc
@@ -46,7 +48,7 @@ class RpcServer:
         self._service = service
         self._address = address
         self._tls = tls
-        self.transport = _resolve(transport, tls)
+        self.transport = _resolve(transport, address, tls)
         options = [
             ("grpc.max_receive_message_length", max_message_size),
             ("grpc.max_send_message_length", max_message_size),
@@ -87,9 +89,19 @@ class RpcServer:
         await self._server.stop(grace)
 
 
-def _resolve(transport: Transport, tls: Tls | None) -> Literal["native", "grpcio"]:
+def _resolve(transport: Transport, address: str, tls: Tls | None) -> Literal["native", "grpcio"]:
     available = importlib.util.find_spec("pygrpc_native") is not None
     if transport == "native" and (tls is not None or not available):
         why = "it cannot do TLS" if available else "its package is not installed on this platform"
         raise ConfigError(f"the native gRPC transport cannot be used: {why}; use grpcio or auto")
-    return "native" if transport != "grpcio" and tls is None and available else "grpcio"
+    if transport == "auto":
+        return "native" if available and tls is None and _is_loopback(address) else "grpcio"
+    return transport
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

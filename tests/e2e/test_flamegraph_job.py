@@ -80,8 +80,11 @@ def test_no_cpu_stack_is_torn(tmp_path: Path, scratch: Path) -> None:
     job = start(out, "kv", 2.0)
     said, _ = job.communicate(timeout=100)
     assert job.returncode == 0, said
-    roots = {stack[0].partition(" ")[0] for stack in stacks_of(out / "cpu.folded")}
-    assert roots <= {"<module>", "_run_module_as_main", "_bootstrap", "Thread._bootstrap"}, roots
+    roots = {stack[0] for stack in stacks_of(out / "cpu.folded")}
+    functions = {root.partition(" (")[0] for root in roots}
+    # A program's module or a thread's start; and CPU time that no Python stack stands for.
+    assert functions <= {"_run_module_as_main", "Thread._bootstrap", "[outside the interpreter]"}
+    assert "_run_module_as_main" in functions
 
 
 def test_a_dead_node_is_told_and_nothing_is_left(tmp_path: Path, scratch: Path) -> None:

@@ -144,3 +144,11 @@ async def test_keys_beyond_the_limit_are_refused_everywhere(raw: RawClient) -> N
         assert "4096" in why
     assert (await refused(upsert(raw, key)))[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
     await upsert(raw, "ä" * 2048)
+
+
+async def test_a_reply_no_message_could_hold_is_refused_before_it_is_made(raw: RawClient) -> None:
+    for key in ("a", "b"):
+        await raw.put(key, b"v" * (5 << 20))
+    code, why = await refused(raw.kv_api('{"ListKV":{"prefix":""}}'))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "KvReadV1" in why

@@ -84,7 +84,10 @@ async def test_the_transport_is_chosen(node: RpcNode) -> None:
     assert node.server.transport == node.transport
     tls = Tls(b"", b"")
     assert RpcServer(node.service, "127.0.0.1:0", tls=tls).transport == "grpcio"
-    assert RpcServer(node.service, "127.0.0.1:0").transport == "native"
+    for address in ("127.0.0.1:0", "localhost:0", "[::1]:0"):
+        assert RpcServer(node.service, address).transport == "native"
+    for address in ("0.0.0.0:0", "[::]:0", "meta.example:0"):
+        assert RpcServer(node.service, address).transport == "grpcio"
     with pytest.raises(ConfigError, match="TLS"):
         RpcServer(node.service, "127.0.0.1:0", transport="native", tls=tls)
 
