@@ -1,6 +1,7 @@
 """``diag export | import | restore``: the catalogue as lines of JSON, and snapshots back into a directory."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -48,6 +49,8 @@ def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
     """Make a node's data directory from an export."""
     with db.open(encoding="utf-8") if db else sys.stdin as source:
         summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
+    # They hold what was just replaced: restoring one would bring it back.
+    shutil.rmtree(raft_dir / SNAPSHOT_DIR, ignore_errors=True)
     click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)
     return 0
 

@@ -7,8 +7,6 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
@@ -26,21 +24,35 @@ _WALKED = 48 << 20
 _LITTLE = 1 << 20
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn the engine's and the system's errors into sentences of our tree."""
-    try:
-        yield
-    except lmdb.MapFullError as failure:
-        raise NoSpace(f"The store in {path} has reached its map size; raise it or delete keys.") from failure
-    except (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError) as failure:
-        raise Damaged(f"{path / DATA} is damaged ({failure}); restore a snapshot or a backup.") from failure
-    except lmdb.VersionMismatchError as failure:
-        raise NewerFormat(f"{path / DATA} is of another engine version ({failure}).") from failure
-    except lmdb.Error as failure:
-        raise _of_code(path, failure.code or 0, failure) from failure
-    except OSError as failure:
-        raise _of_code(path, failure.errno or 0, failure) from failure
+class explained:  # noqa: N801 - used as a statement, like contextlib's own
+    """Turn the engine's and the system's errors into sentences of our tree.
+
+    A class, not a generator: it is around every read.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, failure: BaseException | None, _traceback: object) -> None:
+        if isinstance(failure, (lmdb.Error, OSError)):
+            raise _explained(self._path, failure) from failure
+
+
+def _explained(path: Path, failure: lmdb.Error | OSError) -> StoreError:
+    if isinstance(failure, OSError):
+        return _of_code(path, failure.errno or 0, failure)
+    if isinstance(failure, lmdb.MapFullError):
+        return NoSpace(f"The store in {path} has reached its map size; raise it or delete keys.")
+    if isinstance(failure, (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError)):
+        return Damaged(f"{path / DATA} is damaged ({failure}); restore a snapshot or a backup.")
+    if isinstance(failure, lmdb.VersionMismatchError):
+        return NewerFormat(f"{path / DATA} is of another engine version ({failure}).")
+    return _of_code(path, failure.code or 0, failure)
 
 
 def _of_code(path: Path, code: int, failure: Exception) -> StoreError:

@@ -9,6 +9,8 @@ keeps the engine from reusing pages, so they are to be short.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple, Self
@@ -46,20 +48,39 @@ class _Tables(NamedTuple):
     meta: "lmdb._Database"
 
 
+@dataclass
+class _State:
+    """The ``meta`` table's row of figures."""
+
+    applied: Position = field(default_factory=Position)
+    seq: int = 0
+    log_time: int = 0
+    nodes: Nodes = field(default_factory=Nodes)
+
+    @classmethod
+    def unpack(cls, row: memoryview) -> "_State":
+        fields = _STATE_ROW.unpack(row)
+        return cls(Position(*fields[:3]), fields[3], fields[4], Nodes(*fields[5:]))
+
+    def pack(self) -> bytes:
+        return _STATE_ROW.pack(*self.applied, self.seq, self.log_time, *self.nodes)
+
+
 class ReadTxn:
     """One state of the store. Used on one thread at a time; nothing here hides the expired."""
 
     def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables) -> None:
         self._txn = txn
         self._tables = tables
-        row = txn.get(_STATE, db=tables.meta)
-        term, node_id, index, seq, log_time, next_id, nodes = (
-            (0, 0, 0, 0, 0, 1, 0) if row is None else _STATE_ROW.unpack(row)
-        )
-        self._applied = Position(term, node_id, index)
-        self._seq: int = seq
-        self._log_time: int = log_time
-        self._tree = KeyTree(txn, tables.records, Nodes(next_id, nodes))
+
+    @cached_property
+    def _state(self) -> _State:
+        row = self._txn.get(_STATE, db=self._tables.meta)
+        return _State() if row is None else _State.unpack(row)
+
+    @cached_property
+    def _tree(self) -> KeyTree:
+        return KeyTree(self._txn, self._tables.records, self._state.nodes)
 
     def get(self, key: str) -> Record | None:
         """The record of a key, expired or not."""
@@ -116,15 +137,15 @@ class ReadTxn:
 
     def applied(self) -> Position:
         """The last applied entry."""
-        return self._applied
+        return self._state.applied
 
     def seq(self) -> int:
         """The seq of the last record written."""
-        return self._seq
+        return self._state.seq
 
     def log_time_ms(self) -> int:
         """The log time of the last applied entry."""
-        return self._log_time
+        return self._state.log_time
 
     def features(self) -> tuple[str, ...]:
         """The enabled features, sorted."""
@@ -172,22 +193,22 @@ class WriteTxn(ReadTxn):
 
     def next_seq(self) -> int:
         """Advance the counter of writes."""
-        self._seq += 1
-        return self._seq
+        self._state.seq += 1
+        return self._state.seq
 
     def set_seq(self, seq: int) -> None:
         """Set the counter, as an import does."""
-        self._seq = seq
+        self._state.seq = seq
 
     def set_applied(self, position: Position) -> None:
         """Record the last applied entry."""
-        self._applied = position
+        self._state.applied = position
 
     def advance_log_time(self, log_time_ms: int) -> int:
         """The log time to apply at: the one given, but never one before an earlier entry's."""
-        if log_time_ms > self._log_time:
-            self._log_time = log_time_ms
-        return self._log_time
+        if log_time_ms > self._state.log_time:
+            self._state.log_time = log_time_ms
+        return self._state.log_time
 
     def set_features(self, enabled: tuple[str, ...]) -> None:
         """Replace the enabled features."""
@@ -214,8 +235,30 @@ class WriteTxn(ReadTxn):
 
     def finish(self) -> None:
         """Write the state row; the store calls it before the commit."""
-        row = _STATE_ROW.pack(*self._applied, self._seq, self._log_time, *self._tree.nodes)
-        self._txn.put(_STATE, row, db=self._tables.meta)
+        self._state.nodes = self._tree.nodes
+        self._txn.put(_STATE, self._state.pack(), db=self._tables.meta)
+
+
+class Reading:
+    """A read transaction as a context. A class, not a generator: one is made for every read."""
+
+    __slots__ = ("_env", "_path", "_tables", "_txn")
+
+    def __init__(self, path: Path, env: lmdb.Environment, tables: _Tables) -> None:
+        self._path = path
+        self._env = env
+        self._tables = tables
+
+    def __enter__(self) -> ReadTxn:
+        with directory.explained(self._path):
+            self._txn = self._env.begin(buffers=True)
+        return ReadTxn(self._txn, self._tables)
+
+    def __exit__(self, _kind: object, failure: BaseException | None, _traceback: object) -> None:
+        self._txn.abort()
+        if isinstance(failure, lmdb.Error):
+            with directory.explained(self._path):
+                raise failure
 
 
 class Store:
@@ -288,12 +331,10 @@ class Store:
             directory.write_format(path, ready=True)
         return store
 
-    @contextmanager
-    def read(self) -> Iterator[ReadTxn]:
+    def read(self) -> "Reading":
         """A read transaction; any thread, any number, never waiting for a writer."""
         self._refuse_closed()
-        with directory.explained(self.path), self._env.begin(buffers=True) as txn:
-            yield ReadTxn(txn, self._tables)
+        return Reading(self.path, self._env, self._tables)
 
     @contextmanager
     def write(self) -> Iterator[WriteTxn]:

@@ -81,7 +81,8 @@ def _make_directory(out: Path) -> None:
 
 def _start(stack: ExitStack, directory: Path, workload: str, console: Console) -> Running:
     started = time.perf_counter()
-    node = stack.enter_context(NodeProcess(directory / "node"))
+    # What a node that is killed leaves in its scratch goes with the directory.
+    node = stack.enter_context(NodeProcess(directory / "node", scratch=directory))
     console.print(f"node healthy after {time.perf_counter() - started:.2f} s, gRPC on {node.grpc}")
     sql = None
     if workload == "sql":

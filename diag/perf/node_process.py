@@ -21,14 +21,23 @@ class NodeProcess:
     """One node; as a context manager it is healthy on entry and gone on exit.
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
-    can find a restarted node. ``start`` raises Unavailable with the node's last
+    can find a restarted node. ``scratch`` is where the node puts temporary files,
+    None for the system's place. ``start`` raises Unavailable with the node's last
     words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
-    def __init__(self, directory: Path, flags: Sequence[str] = (), *, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        flags: Sequence[str] = (),
+        *,
+        scratch: Path | None = None,
+        timeout: float = 30.0,
+    ) -> None:
         self.directory = directory
         self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
         self._flags = list(flags)
+        self._environment = environment() if scratch is None else environment({"TMPDIR": str(scratch)})
         self._timeout = timeout
         self._errors = directory / "node.stderr"
         self._process: subprocess.Popen[str] | None = None
@@ -64,7 +73,7 @@ class NodeProcess:
                     *self._flags,
                 ],
                 cwd=self.directory,
-                env=environment(),
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

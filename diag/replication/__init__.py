@@ -108,4 +108,4 @@ class OrderedLog(Protocol):
     def counters(self) -> LogCounters: ...
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
-        """Call ``listener`` on the loop thread for each applied command, in order; returns the unsubscriber."""
+        """Call ``listener`` on the loop thread for each applied command, in order; returns how to stop it."""

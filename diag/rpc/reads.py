@@ -67,7 +67,7 @@ class Reads:
             size += 0 if record is None else len(record.data)
             if size > COLLECT_BYTES:
                 raise MessageTooLarge(
-                    f"the answer holds more than {COLLECT_BYTES} bytes of data; ask KvReadV1, which streams it"
+                    f"the answer is more than {COLLECT_BYTES} bytes of data; ask KvReadV1, which streams it"
                 )
         return found
 

@@ -1,6 +1,7 @@
 """Real nodes in directories of their own, and what the system still knows of the processes started."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,12 +38,11 @@ def children_of(pid: int) -> list[Process]:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where all processes of the test put their temporary files."""
-    directory = tmp_path / "scratch"
-    directory.mkdir()
-    monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where all processes of the test put their temporary files; short, as sockets stand in it."""
+    with tempfile.TemporaryDirectory(prefix="e2e-") as directory:
+        monkeypatch.setenv("TMPDIR", directory)
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def work_shares(folded: str) -> list[float]:
 class Client:
     """Drives tests/profilers/service.py."""
 
-    def __init__(self, options: tuple[str, ...], temp: Path, user: int | None = None) -> None:
+    def __init__(self, options: tuple[str, ...], temp: Path) -> None:
         self.temp = temp
         self.process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("service.py")), *(f"--{name}" for name in options)],
@@ -61,7 +61,6 @@ class Client:
             text=True,
             env={**os.environ, "TMPDIR": str(temp), "PYTHONPATH": str(ROOT)},
             cwd=ROOT,
-            user=user,
         )
         self._number = 0
         self._early: dict[int, dict[str, Any]] = {}
@@ -141,11 +140,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts services with the options given; ends them after the test."""
     clients: list[Client] = []
 
-    def go(*options: str, user: int | None = None, temp: Path | None = None) -> Client:
-        if temp is None:
-            temp = tmp_path / f"temp{len(clients)}"
-            temp.mkdir()
-        client = Client(options, temp, user)
+    def go(*options: str) -> Client:
+        temp = tmp_path / f"temp{len(clients)}"
+        temp.mkdir()
+        client = Client(options, temp)
         clients.append(client)
         return client
 

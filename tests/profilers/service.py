@@ -1,8 +1,9 @@
 """Program: a small asyncio service that profiles itself, driven by JSON lines. ``service.py [--option ...]``
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
-``churn`` (allocates and frees 100 kB), ``undumpable``, ``no-py-spy``, ``worker-loop`` (the loop is not in the
-main thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
+``churn`` (allocates and frees 100 kB), ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``,
+``no-py-spy``, ``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM
+closes the profilers).
 """
 
 import asyncio
@@ -22,6 +23,10 @@ from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
 from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
+
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+CAP_SYS_PTRACE = 19
 
 
 def spin(seconds: float) -> None:
@@ -163,8 +168,12 @@ async def serve(options: set[str]) -> None:
 
 def main() -> None:
     options = {option.removeprefix("--") for option in sys.argv[1:]}
+    if "incapable" in options:
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0)
+        rest = [option for option in sys.argv if option != "--incapable"]
+        os.execv(sys.executable, [sys.executable, *rest])
     if "undumpable" in options:
-        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     over = threading.Event()
     if "parked" in options:
         for _ in range(10):

@@ -7,9 +7,15 @@ import pytest
 from tests.rpc.harness import RawClient, RpcNode, Transport
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="package", autouse=True)
+async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+    """Keeps one event loop for all tests: grpc.aio hands late completions of one loop to the next."""
+    yield
 
 
 @pytest.fixture(params=["native", "grpcio"])

@@ -133,7 +133,7 @@ class RawClient:
         return call
 
     async def bytes_call(self, method: str, payload: bytes) -> bytes:
-        call = self.channel.unary_unary(f"/meta.MetaService/{method}")
+        call: Any = self.channel.unary_unary(f"/meta.MetaService/{method}")
         answer: bytes = await call(payload, metadata=self.token)
         return answer
 

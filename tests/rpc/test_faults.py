@@ -6,6 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -34,14 +36,14 @@ async def test_bytes_that_are_no_message(node: RpcNode, raw: RawClient, payload:
     code, text = await refused(raw.bytes_call("Transaction", payload))
     assert code is INVALID
     assert "not a message" in text
-    stream = raw.channel.unary_stream("/meta.MetaService/KvReadV1")(b"\x0a\x02\xff\xfe", metadata=raw.token)
-    assert (await refused(stream))[0] is INVALID
+    open_call: Any = raw.channel.unary_stream("/meta.MetaService/KvReadV1")
+    assert (await refused(open_call(b"\x0a\x02\xff\xfe", metadata=raw.token)))[0] is INVALID
     assert (await raw.put("k")).success
     assert node.metrics.req_inflights == 0
 
 
 async def test_a_broken_message_in_the_middle_of_an_exchange(raw: RawClient) -> None:
-    call = raw.channel.stream_stream("/meta.MetaService/KvGetMany")(metadata=raw.token)
+    call: Any = raw.channel.stream_stream("/meta.MetaService/KvGetMany")(metadata=raw.token)
     await call.write(pb.KvGetManyRequest(key="a").SerializeToString())
     assert pb.StreamItem.FromString(await call.read()).key == "a"
     await call.write(b"\x0a\x02\xff\xfe")
@@ -76,7 +78,8 @@ async def test_a_large_value_comes_back(raw: RawClient) -> None:
 
 async def test_unknown_methods_and_services(raw: RawClient) -> None:
     for path in ("/meta.MetaService/Nope", "/meta.Other/Transaction", "/nothing"):
-        assert (await refused(raw.channel.unary_unary(path)(b"")))[0] is grpc.StatusCode.UNIMPLEMENTED
+        call: Any = raw.channel.unary_unary(path)
+        assert (await refused(call(b"")))[0] is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_call_the_client_cancels(node: RpcNode, raw: RawClient) -> None:
@@ -89,6 +92,20 @@ async def test_a_call_the_client_cancels(node: RpcNode, raw: RawClient) -> None:
     call.cancel()
     await until(lambda: node.metrics.req_inflights == 0)
     assert node.metrics.req_failed == before + 1
+
+
+async def test_readers_that_stop_reading_hold_up_nobody(node: RpcNode, raw: RawClient) -> None:
+    """More of them than a small thread pool has threads, and more to send than any window holds."""
+    await raw.put("k", b"v" * (1 << 20))
+    request = '{"MGetKV":{"keys":[' + ",".join(['"k"'] * 60) + "]}}"
+    async with AsyncExitStack() as stack:
+        for _ in range(12):
+            stalled = await stack.enter_async_context(node.raw())
+            call = stalled.stub.KvReadV1(pb.RaftRequest(data=request), metadata=stalled.token)
+            await call.read()
+        assert len(await asyncio.wait_for(raw.read_v1(request), 20)) == 60
+        assert (await raw.put("k")).success
+    await until(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_deadline_ends_a_stream_on_both_sides(node: RpcNode, raw: RawClient) -> None:

@@ -90,9 +90,7 @@ async def test_a_watcher_that_stops_reading_is_let_go_and_writers_never_wait(
         node.raw() as raw,
         grpc.aio.insecure_channel(node.endpoint, options=BIG) as channel,
     ):
-        request = pb.WatchRequest(key="k").SerializeToString()
-        slow = channel.unary_stream("/meta.MetaService/Watch")(request)
-        await slow.initial_metadata()
+        slow = await RawClient(channel).watching(key="k")
         other = await raw.watching(key="k")
         value = b"v" * 100_000
         for _ in range(400):
@@ -103,26 +101,6 @@ async def test_a_watcher_that_stops_reading_is_let_go_and_writers_never_wait(
         assert code is grpc.StatusCode.UNAVAILABLE
         assert "watch again" in text
         other.cancel()
-
-
-async def test_stalled_watchers_do_not_hold_up_other_streams(node: RpcNode, raw: RawClient) -> None:
-    """More of them than a thread pool has threads, each with more to say than a client's window holds."""
-    stalled = []
-    for _ in range(40):
-        channel = grpc.aio.insecure_channel(node.endpoint, options=[("grpc.use_local_subchannel_pool", 1)])
-        call = channel.unary_stream("/meta.MetaService/Watch")(pb.WatchRequest(key="k").SerializeToString())
-        await call.initial_metadata()
-        stalled.append((channel, call))
-    for _ in range(12):
-        await raw.put("k", b"v" * 500_000)
-    other = await raw.watching(key="k")
-    await raw.put("k", b"v" * 500_000)
-    assert event((await some(other, 1))[0]) == ("k", 12, 13)
-    items = await asyncio.wait_for(raw.read_v1('{"ListKV":{"prefix":""}}'), 10)
-    assert [item.key for item in items] == ["k"]
-    for channel, call in stalled:
-        call.cancel()
-        await channel.close()
 
 
 async def test_a_thousand_watchers_hear_of_one_change(node: RpcNode, raw: RawClient) -> None:
