@@ -17,6 +17,9 @@ from diag.errors import MetaError
 from diag.perf import engine
 from diag.perf.figures import Figure, table
 
+#: In a file or a pipe nothing needs to be folded.
+_FILE_WIDTH = 200
+
 Part = Callable[[Path], list[Figure]]
 
 
@@ -24,6 +27,12 @@ def _sql(directory: Path) -> list[Figure]:
     from diag.perf import sql_bench
 
     return sql_bench.measure(directory)
+
+
+def _rpc(directory: Path) -> list[Figure]:
+    from diag.perf import rpc_bench
+
+    return rpc_bench.measure(directory)
 
 
 def _log(directory: Path) -> list[Figure]:
@@ -48,10 +57,12 @@ def _profiles(directory: Path) -> list[Figure]:
 
 
 #: Parts import what they measure when their turn comes, so that one broken part leaves the others.
-PARTS: Mapping[str, Part] = {"sql": _sql, "log": _log, "node": _node, "profiles": _profiles}
+PARTS: Mapping[str, Part] = {"sql": _sql, "rpc": _rpc, "log": _log, "node": _node, "profiles": _profiles}
 
 
-def run(names: Sequence[str], console: Console) -> tuple[list[Figure], list[str]]:
+def run(
+    names: Sequence[str], console: Console, parts: Mapping[str, Part] = PARTS
+) -> tuple[list[Figure], list[str]]:
     """Measure the parts named, one after another; the figures, and a sentence for each part that failed."""
     figures: list[Figure] = []
     failures: list[str] = []
@@ -62,7 +73,7 @@ def run(names: Sequence[str], console: Console) -> tuple[list[Figure], list[str]
             continue
         try:
             with console.status(f"measuring {name}"), tempfile.TemporaryDirectory(prefix="bench-") as place:
-                measured = PARTS[name](Path(place))
+                measured = parts[name](Path(place))
         except MetaError as error:
             failures.append(f"{name}: {error}")
             continue
@@ -80,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; known: {', '.join(PARTS)}")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_WIDTH)
     figures, failures = run(names, console)
     console.print(table(figures))
     for failure in failures:

@@ -1,6 +1,7 @@
 """One measured figure beside its target, and the table of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import quantiles
 from typing import Literal, NamedTuple
 
 from rich.table import Table
@@ -37,3 +38,11 @@ def table(figures: Iterable[Figure]) -> Table:
             figure.detail,
         )
     return drawn
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """The first and third quartile; of a single value, that value."""
+    if len(values) < 2:
+        return values[0], values[0]
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return low, high

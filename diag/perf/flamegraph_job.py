@@ -90,7 +90,7 @@ def _start(stack: ExitStack, directory: Path, workload: str, console: Console) -
         engine = stack.enter_context(Engine(directory / "engine", meta=node.grpc, cluster_id="flamegraph"))
         console.print(f"query engine connected after {time.perf_counter() - started:.2f} s")
         sql = stack.enter_context(SqlWorkload(engine))
-    kv = stack.enter_context(KvLoad(directory, node.grpc, in_flight=4 if sql else 16))
+    kv = stack.enter_context(KvLoad(directory, node.grpc, in_flight=2 if sql else 16))
     return Running(node, kv, sql)
 
 

@@ -14,10 +14,11 @@ from diag.errors import Unavailable
 from diag.perf.children import end, environment, tail
 
 _POLL_SECONDS = 0.05
+_SILENCE_SECONDS = 10.0
 
 
 class KvLoad:
-    """The load while it runs: started, with a first report, on entry; stopped on exit."""
+    """The load while it runs: the service has answered it on entry; it is stopped on exit."""
 
     def __init__(self, directory: Path, endpoint: str, *, in_flight: int = 16) -> None:
         self._errors = directory / "kv_load.stderr"
@@ -70,9 +71,11 @@ class KvLoad:
 
     def rate(self, since: float, until: float) -> float:
         """Operations a second between two moments of ``time.monotonic``; waits for what it needs."""
-        deadline = time.monotonic() + 10
-        while self._reports[-1][0] < until and time.monotonic() < deadline:
+        deadline = time.monotonic() + _SILENCE_SECONDS
+        while self._reports[-1][0] < until:
             self.check()
+            if time.monotonic() > deadline:
+                raise Unavailable(f"The KV load has not reported for {_SILENCE_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
         return (self._done_at(until) - self._done_at(since)) / (until - since)
 

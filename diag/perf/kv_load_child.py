@@ -70,9 +70,10 @@ async def run(endpoint: str, in_flight: int) -> None:
             tasks.create_task(worker.run())
         while True:
             await asyncio.sleep(_REPORT_SECONDS)
-            report = {"at": time.monotonic(), "done": sum(worker.done for worker in workers)}
-            sys.stdout.write(json.dumps(report) + "\n")
-            sys.stdout.flush()
+            done = sum(worker.done for worker in workers)
+            if done:  # the first report means that the service answers
+                sys.stdout.write(json.dumps({"at": time.monotonic(), "done": done}) + "\n")
+                sys.stdout.flush()
 
 
 def main() -> None:

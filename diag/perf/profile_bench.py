@@ -2,13 +2,14 @@
 
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import httpx
 
 from diag.errors import Unavailable
-from diag.perf.figures import Figure
+from diag.perf.figures import Figure, quartiles
 from diag.perf.kv_load import KvLoad
 from diag.perf.node_process import NodeProcess
 
@@ -22,19 +23,26 @@ _PROFILES = (
 
 
 def measure(directory: Path, *, pairs: int = 7, window: float = 2.0) -> list[Figure]:
-    """Profiled : undisturbed throughput for each kind, the median over neighbouring windows."""
+    """Profiled : undisturbed throughput for each kind, each window against the quiet ones around it.
+
+    The quiet windows among themselves tell how far the machine alone moves such a ratio.
+    """
     figures = []
     with NodeProcess(directory / "node") as node, KvLoad(directory, node.grpc) as load:
         time.sleep(_LEAD)
         for name, route, target in _PROFILES:
-            ratios = []
-            for turn in range(pairs):
-                quiet_first = turn % 2 == 0
-                before = _undisturbed(load, window) if quiet_first else 0.0
-                during = _profiled(load, node.admin, route, window)
-                quiet = before if quiet_first else _undisturbed(load, window)
-                ratios.append(during / quiet)
-            detail = f"{pairs} pairs of {window:g} s, {min(ratios):.2f} to {max(ratios):.2f}"
+            quiet, profiled = [_undisturbed(load, window)], []
+            for _ in range(pairs):
+                profiled.append(_profiled(load, node.admin, route, window))
+                quiet.append(_undisturbed(load, window))
+            around = [(before + after) / 2 for before, after in pairwise(quiet)]
+            ratios = [during / usual for during, usual in zip(profiled, around, strict=True)]
+            noise = median(abs(after / before - 1) for before, after in pairwise(quiet))
+            low, high = quartiles(ratios)
+            detail = (
+                f"{pairs} windows of {window:g} s, quartiles {low:.2f} to {high:.2f}, noise {noise:.0%}, "
+                f"{median(quiet):,.0f} operations/s"
+            )
             figures.append(Figure(name, median(ratios), ">=", target, detail=detail))
     return figures
 

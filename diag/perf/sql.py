@@ -158,7 +158,7 @@ def _users_and_roles(p: str) -> list[Statement]:
             f"'{p}_ann', 'double_sha1_password'",
         ),
         _gives(
-            f"select name, inherited_roles from system.roles where name like '{p}%' order by name",
+            f"select name, inherited_roles from system.roles where name like '{p}\\_%' order by name",
             f"'{p}_reader', 0",
             f"'{p}_writer', 1",
         ),
@@ -195,7 +195,7 @@ def _functions(p: str) -> list[Statement]:
         _gives(f"select {p}_double(21)", "42"),
         _ok(f"alter function {p}_double as (x) -> x * 2 + 1"),
         _gives(f"select {p}_double(21)", "43"),
-        _gives(f"select name from system.user_functions where name like '{p}%'", f"'{p}_double'"),
+        _gives(f"select name from system.user_functions where name like '{p}\\_%'", f"'{p}_double'"),
         _ok(f"drop function {p}_double"),
         _refused(f"select {p}_double(21)", "UnknownFunction"),
         _ok(f"create sequence {p}_ids"),

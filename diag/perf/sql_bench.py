@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import median
 
 from diag.perf.engine import Engine, run_script
-from diag.perf.figures import Figure
+from diag.perf.figures import Figure, quartiles
 from diag.perf.node_process import NodeProcess
 from diag.perf.sql import script
 
@@ -33,5 +33,9 @@ def measure(directory: Path, *, rounds: int = 7) -> list[Figure]:
             pairs.append((taken[on_node], taken[embedded]))
     ours, theirs = (median(column) for column in zip(*pairs, strict=True))
     ratio = median(mine / other for mine, other in pairs)
-    detail = f"{ours:.2f} s : {theirs:.2f} s, {len(statements)} statements, {rounds} pairs"
+    low, high = quartiles([mine / other for mine, other in pairs])
+    detail = (
+        f"{ours:.2f} s : {theirs:.2f} s, {len(statements)} statements, {rounds} pairs, "
+        f"quartiles {low:.2f} to {high:.2f}"
+    )
     return [Figure("SQL script, node : embedded store", ratio, "<=", MOST_TIMES_EMBEDDED, detail=detail)]

@@ -89,6 +89,10 @@ class LogCounters:
 class OrderedLog(Protocol):
     """What an engine offers. All methods are called on the event loop thread."""
 
+    @property
+    def reads_are_local(self) -> bool:
+        """Whether the store is always as new as what was acknowledged, so that no read index is needed."""
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None:

@@ -86,6 +86,11 @@ class LocalLog:
         self._leader_changes = 0
         self._snapshot_entries = 0
 
+    @property
+    def reads_are_local(self) -> bool:
+        """Always: a write is acknowledged after its commit, and there is no other node."""
+        return True
+
     async def start(self) -> None:
         """Begin a term of office, persisted: the terms of two starts are never the same."""
         self._loop = asyncio.get_running_loop()

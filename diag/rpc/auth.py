@@ -54,6 +54,10 @@ class HandshakeAuth:
                 return
         raise Unauthenticated(f"Error {TOKEN_KEY} is empty")
 
+    def knows(self, metadata: Sequence[tuple[str, str | bytes]]) -> bool:
+        """Whether ``check`` accepted the call's token before. May be asked on any thread."""
+        return any(key == TOKEN_KEY and value in self._verified for key, value in metadata)
+
     def revoke_all(self) -> None:
         """Make every token issued so far invalid; clients answer that with a new handshake."""
         self._key = secrets.token_bytes(32)

@@ -7,7 +7,7 @@ refuses it, so that a stranger could fill the memory: ``auto`` takes it on loopb
 
 import importlib.util
 import ipaddress
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -16,7 +16,6 @@ from diag.errors import ConfigError, Unavailable
 from diag.rpc.dispatch import Handler
 from diag.rpc.reflect import reflection_services
 from diag.rpc.service import SERVICE, MetaService
-from diag.rpc.transport import grpcio_server, native_server
 
 MAX_MESSAGE_SIZE = 32 << 20
 
@@ -49,16 +48,23 @@ class RpcServer:
         self._address = address
         self._tls = tls
         self.transport = _resolve(transport, address, tls)
-        options = [
+        options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", max_message_size),
             ("grpc.max_send_message_length", max_message_size),
             ("grpc.max_concurrent_streams", MAX_STREAMS),
             ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
         ]
-        self._server = (native_server if self.transport == "native" else grpcio_server)(options)
+        self._server = (
+            self._on_native(options) if self.transport == "native" else grpc.aio.server(options=options)
+        )
         self.add(SERVICE, service.handlers(max_message_size))
         for name, handlers in reflection_services((SERVICE,)).items():
             self.add(name, handlers)
+
+    def _on_native(self, options: list[tuple[str, Any]]) -> grpc.aio.Server:
+        from diag.rpc.native import NativeServer  # its package is absent on some platforms
+
+        return cast("grpc.aio.Server", NativeServer(options, self._service.shortcuts()))
 
     def add(self, service: str, handlers: dict[str, Handler]) -> None:
         """Serve another service on the same port; before ``start``."""

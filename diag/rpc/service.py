@@ -23,6 +23,7 @@ from diag.rpc.json_kv import (
     upserted_json,
 )
 from diag.rpc.reads import Reads
+from diag.rpc.shortcut import Shortcut, ShortReads
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
 
@@ -55,6 +56,7 @@ class MetaService:
         self._reads = Reads(log, reader, metrics, clock_ms)
         self._watches = WatchStreams(hub, metrics)
         self._exports = Exports(log)
+        self._short_reads = ShortReads(reader, auth, metrics, clock_ms)
 
     def stop(self) -> None:
         """End every open watch; they would end by themselves never."""
@@ -80,6 +82,10 @@ class MetaService:
             "GetClusterStatus": make.unary(pb.Empty, self._cluster_status, "other"),
             "GetClientInfo": make.unary(pb.Empty, self._client_info, "other"),
         }
+
+    def shortcuts(self) -> dict[str, Shortcut]:
+        """Methods that a transport may have answered off the event loop, by path."""
+        return {f"/{SERVICE}/KvReadV1": self._short_reads.answer} if self._log.reads_are_local else {}
 
     async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:
         async for request in requests:

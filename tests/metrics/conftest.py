@@ -15,6 +15,8 @@ FACTS = SnapshotFacts(LogId(3, 1, 40), Path("/nowhere/40.snap"), 12, 3, 65536, "
 class StillLog:
     """An ``OrderedLog`` with fixed figures."""
 
+    reads_are_local = True
+
     def __init__(self) -> None:
         self.state = "Leader"
         self.snapshot_facts: SnapshotFacts | None = FACTS

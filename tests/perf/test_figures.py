@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from diag.perf.figures import Figure, table
+from diag.perf.figures import Figure, quartiles, table
 
 
 def drawn(*figures: Figure) -> str:
@@ -38,3 +38,8 @@ def test_units_and_large_values_are_written_out() -> None:
     assert "51,235 commands/s" in text
     assert ">= 40,000 commands/s" in text
     assert "0.6 of bare" in text
+
+
+def test_quartiles() -> None:
+    assert quartiles([3.0]) == (3.0, 3.0)
+    assert quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)

@@ -13,9 +13,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="package", autouse=True)
-async def one_loop(anyio_backend: str) -> AsyncIterator[None]:
+async def one_loop(anyio_backend: str) -> None:
     """Keeps one event loop for all tests: grpc.aio hands late completions of one loop to the next."""
-    yield
 
 
 @pytest.fixture(params=["native", "grpcio"])

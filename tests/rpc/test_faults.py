@@ -175,6 +175,7 @@ async def test_what_was_served_is_counted(node: RpcNode, raw: RawClient) -> None
     await raw.read_v1('{"MGetKV":{"keys":["a","b"]}}')
     await raw.read_v1('{"GetKV":{"key":"a"}}')
     await raw.read_v1('{"ListKV":{"prefix":""}}')
+    metrics.fold()
     assert metrics.stream_items_sent == {"get": 1, "mget": 2, "list": 1}
     await until(lambda: metrics.req_success == success + 4)
     await refused(raw.read_v1("?"))
