@@ -71,6 +71,9 @@ def _why_not_local(host: str | None, headers: Mapping[str, str]) -> str | None:
         return f"the request came through a proxy (header {proxied}), whose client may be anywhere"
     if headers.get("sec-fetch-site") == "cross-site":
         return "a page of another site asked for it"
+    origin = headers.get("origin", "")
+    if origin and not _same_site(origin, headers.get("host", "")):
+        return f"a page of {origin!r} asked for it"
     if not _names_this_machine(headers.get("host", "")):
         return f"it was asked for under the name {headers['host']!r}, which another site may have lent"
     return None
@@ -83,6 +86,10 @@ def _is_loopback(host: str | None) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def _same_site(origin: str, host: str) -> bool:
+    return origin.partition("://")[2].lower() == host.lower()
 
 
 def _names_this_machine(host: str) -> bool:

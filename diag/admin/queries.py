@@ -48,7 +48,8 @@ def flag(params: Mapping[str, str], name: str) -> bool:
 def number(name: str, value: str, least: float, most: float) -> float:
     """``value`` as a finite number within ``least`` and ``most``."""
     try:
-        result = float(value)
+        # "1_0" and other scripts' digits are numbers to Python, and typing errors here.
+        result = float(value) if value.isascii() and "_" not in value and value.strip() == value else math.nan
     except ValueError:
         result = math.nan
     if not least <= result <= most:

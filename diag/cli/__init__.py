@@ -49,12 +49,19 @@ def diag() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed, 2 a wrong call or configuration, 130 interrupted."""
     try:
+        for word in sys.argv[1:] if argv is None else argv:
+            word.encode()
         code = diag.main(args=argv, prog_name="diag", standalone_mode=False)
     except click.Abort:
         return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except UnicodeEncodeError as error:
+        click.echo(
+            f"diag: {error.object!r} is not UTF-8, and keys and values given as words must be", err=True
+        )
+        return 2
     except MetaError as error:
         click.echo(f"diag: {error}", err=True)
         return error.exit_code

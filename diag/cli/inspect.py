@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from diag.cli.admin_client import admin_options, fetch
+from diag.cli.kinds import Seconds
 
 _LABELS = {
     "BinaryVersion": "binary_version",
@@ -66,7 +67,11 @@ def metrics(endpoint: str, token: str | None) -> int:
 @click.command()
 @admin_options
 @click.option(
-    "--wait", type=float, default=60.0, show_default=True, help="Seconds to wait for it; 0 only triggers."
+    "--wait",
+    type=Seconds(0, 3600),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for it; 0 only triggers.",
 )
 def snapshot(endpoint: str, token: str | None, wait: float) -> int:
     """Write a snapshot on every node, and say what each has."""

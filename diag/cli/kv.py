@@ -10,6 +10,7 @@ from typing import Any
 import click
 import grpc
 
+from diag.cli.kinds import Seconds
 from diag.errors import MetaError
 from diag.kv.records import Record
 from diag.rpc.client import MetaClient
@@ -47,7 +48,7 @@ def kv() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The record with its seq, not only its data.")
 @click.argument("key")
 def get(endpoint: tuple[str, ...], as_json: bool, key: str) -> int:
-    """Print a key's data; exit code 1 when it is absent."""
+    """Print a key's data, byte for byte unless to a terminal; exit code 1 when it is absent."""
 
     async def run(client: MetaClient) -> int:
         record = await client.get(key)
@@ -62,7 +63,7 @@ def get(endpoint: tuple[str, ...], as_json: bool, key: str) -> int:
 
 @kv.command()
 @grpc_options
-@click.option("--ttl", type=click.FloatRange(min=0.001), help="Seconds to live.")
+@click.option("--ttl", type=Seconds(0.001, 1e9), help="Seconds to live.")
 @click.argument("key")
 @click.argument("value")
 def put(endpoint: tuple[str, ...], ttl: float | None, key: str, value: str) -> int:
@@ -92,7 +93,7 @@ def delete(endpoint: tuple[str, ...], key: str) -> int:
 @kv.command("list")
 @grpc_options
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line, with seq and data.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many keys.")
+@click.option("--limit", type=click.IntRange(1, 2**63), help="At most so many keys.")
 @click.argument("prefix", default="")
 def list_(endpoint: tuple[str, ...], as_json: bool, limit: int | None, prefix: str) -> int:
     """The keys that start with PREFIX, in order."""
@@ -159,4 +160,7 @@ def _fields(record: Record | None) -> dict[str, Any]:
 
 
 def _print_data(record: Record) -> None:
-    sys.stdout.buffer.write(record.data + b"\n")
+    sys.stdout.buffer.write(record.data)
+    if sys.stdout.isatty():
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from diag.cli.admin_client import admin_options, fetch
+from diag.cli.kinds import Seconds
 
 _OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
@@ -25,7 +26,7 @@ def profile() -> None:
 @admin_options
 @_OUTPUT
 @_FORMAT
-@click.option("--seconds", type=float, default=5.0, show_default=True)
+@click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
 @click.option("--frequency", type=int, default=99, show_default=True, help="Samples a second.")
 @click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
 @click.option(
@@ -54,7 +55,7 @@ def cpu(
 @admin_options
 @_OUTPUT
 @_FORMAT
-@click.option("--seconds", type=float, default=10.0, show_default=True)
+@click.option("--seconds", type=Seconds(0.1, 300), default=10.0, show_default=True)
 @click.option(
     "--mode",
     type=click.Choice(["peak", "leaks", "temporary", "allocations"]),
@@ -70,7 +71,7 @@ def heap(endpoint: str, token: str | None, output: Path, form: str | None, secon
 @admin_options
 @_OUTPUT
 @_FORMAT
-@click.option("--seconds", type=float, default=5.0, show_default=True)
+@click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
 @click.option("--renderer", type=click.Choice(["flamegraph", "flameprof"]), default="flamegraph")
 def trace(
     endpoint: str, token: str | None, output: Path, form: str | None, seconds: float, renderer: str

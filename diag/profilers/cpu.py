@@ -75,7 +75,7 @@ class PySpy:
             child = _start(program, request, rate, out, log, rights)
             stack.callback(permission.allow_tracer, 0)
             stack.callback(end, child)
-            window = _sample(child, request.seconds, log, stop)
+            window = _sample(child, request.seconds, rate, log, stop)
             if child.returncode != 0:
                 raise _failure(content(log), permission.read_rights(program))
             return _capture(request, rate, notes, window, content(out), content(log))
@@ -133,7 +133,7 @@ def _start(
 
 
 def _sample(
-    child: "subprocess.Popen[bytes]", seconds: float, log: IO[bytes], stop: threading.Event
+    child: "subprocess.Popen[bytes]", seconds: float, rate: int, log: IO[bytes], stop: threading.Event
 ) -> _Window:
     deadline = time.monotonic() + _START_LIMIT
     while child.poll() is None and _BANNER not in content(log):
@@ -147,22 +147,20 @@ def _sample(
             raise Abandoned
     spy_cpu = process_cpu(child.pid) - spy_cpu
     window = _Window(time.monotonic() - started, before, all_thread_cpu(), spy_cpu)
-    _finish(child, stop)
+    _finish(child, _STOP_LIMIT + 1.0 / rate, stop)
     return window
 
 
-def _finish(child: "subprocess.Popen[bytes]", stop: threading.Event) -> None:
-    """Ask for the output (SIGINT) and wait for it."""
+def _finish(child: "subprocess.Popen[bytes]", limit: float, stop: threading.Event) -> None:
+    """Ask for the output (SIGINT) and wait ``limit`` seconds for it: py-spy listens between two samples."""
     with suppress(ProcessLookupError):
         child.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + _STOP_LIMIT
+    deadline = time.monotonic() + limit
     while child.poll() is None:
         if stop.wait(_POLL):
             raise Abandoned
         if time.monotonic() > deadline:
-            raise ProfilerError(
-                f"py-spy did not end within {_STOP_LIMIT:g} s of being asked, and was killed."
-            )
+            raise ProfilerError(f"py-spy did not end within {limit:g} s of being asked, and was killed.")
 
 
 def _failure(log: bytes, rights: permission.Rights) -> ProfilerError:

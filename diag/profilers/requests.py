@@ -1,6 +1,7 @@
 """What a caller may ask of a profiler, and the sentence it gets for asking anything else."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final, Self
@@ -13,6 +14,8 @@ CPU_MODES: Final = ("cpu", "gil", "wall")
 CPU_ENGINES: Final = ("auto", "py-spy", "inprocess")
 HEAP_MODES: Final = ("peak", "leaks", "temporary", "allocations")
 TRACE_RENDERERS: Final = ("flamegraph", "flameprof")
+# Python reads more as a number than a person who mistyped one means: "1_0", other scripts' digits, spaces.
+_NUMERAL: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
 _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("0", "false", "no", "off")
 
@@ -40,6 +43,8 @@ def _convert(name: str, text: str, kind: type) -> object:
     if kind is str:
         return text
     try:
+        if not _NUMERAL.fullmatch(text):
+            raise ValueError(text)
         return kind(text)
     except ValueError:
         what = "a whole number" if kind is int else "a number"

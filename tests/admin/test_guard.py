@@ -153,3 +153,10 @@ async def test_a_forwarded_address_does_not_become_the_client_s_over_tcp(node: S
     refused = await node.http.get("/debug/home", headers={"x-forwarded-for": "127.0.0.1"})
     assert refused.status_code == 403
     assert "through a proxy" in refused.text
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://127.0.0.1:1"])
+def test_a_page_of_another_origin_is_refused(origin: str) -> None:
+    with pytest.raises(Forbidden, match="a page of"):
+        Guard().check("127.0.0.1", {"host": "127.0.0.1:28101", "origin": origin})
+    Guard().check("127.0.0.1", {"host": "127.0.0.1:28101", "origin": "http://127.0.0.1:28101"})

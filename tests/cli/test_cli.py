@@ -64,7 +64,7 @@ def test_keys_are_written_read_listed_and_deleted(
     assert main(["kv", "put", *at, "--ttl", "60", "cli/b", "two"]) == 0
     assert int(capsys.readouterr().out) == seq + 1
     assert main(["kv", "get", *at, "cli/a"]) == 0
-    assert capsys.readouterr().out == "one\n"
+    assert capsys.readouterr().out == "one"
     assert main(["kv", "list", *at, "cli/"]) == 0
     assert capsys.readouterr().out.split() == ["cli/a", "cli/b"]
     assert main(["kv", "mget", *at, "cli/b", "cli/none"]) == 1
@@ -119,7 +119,7 @@ def test_an_export_becomes_a_node_with_the_same_keys(
     with NodeProcess(directory) as second:
         capsys.readouterr()
         assert main(["kv", "get", "--endpoint", second.grpc, "moved/x"]) == 0
-        assert capsys.readouterr().out == "kept\n"
+        assert capsys.readouterr().out == "kept"
 
 
 def test_a_snapshot_can_be_restored(
@@ -132,7 +132,7 @@ def test_a_snapshot_can_be_restored(
     with NodeProcess(restored) as second:
         capsys.readouterr()
         assert main(["kv", "get", "--endpoint", second.grpc, "kept/y"]) == 0
-        assert capsys.readouterr().out == "safe\n"
+        assert capsys.readouterr().out == "safe"
 
 
 def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:

@@ -45,6 +45,11 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
     assert not any(stack.startswith("thread profile-cpu;") for stack in stacks)
 
 
+def test_the_lowest_rate_is_stopped_between_two_samples(start: Start) -> None:
+    capture = start("shares").ask("cpu", seconds=0.2, frequency=1)
+    assert capture.get("engine") == "py-spy", capture
+
+
 def test_native_frames_are_followed(start: Start) -> None:
     capture = start("shares").ask("cpu", seconds=1, native=True)
     assert weight_of(capture["folded"], "work_a") > 0
