@@ -1,5 +1,6 @@
 """The ``diag`` command: one file a group of subcommands; ``main`` turns errors into a sentence and a code."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -62,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"diag: {error.object!r} is not UTF-8, and keys and values given as words must be", err=True
         )
         return 2
+    except BrokenPipeError:
+        # Who read the output has had enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        click.echo(f"diag: {error.filename or 'failed'}: {error.strerror or error}", err=True)
+        return 1
     except MetaError as error:
         click.echo(f"diag: {error}", err=True)
         return error.exit_code

@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 
 from diag.cli.kv import grpc_options, refusals_told
-from diag.errors import ConfigError
+from diag.errors import ConfigError, InvalidRequest
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
 from diag.kv.snapshot import SnapshotStore, open_snapshot
@@ -48,7 +48,11 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
 def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
     """Make a node's data directory from an export."""
     with db.open(encoding="utf-8") if db else sys.stdin as source:
-        summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
+        try:
+            summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
+        except UnicodeDecodeError as error:
+            name = db or "standard input"
+            raise InvalidRequest(f"{name} is no export: it is not UTF-8 ({error.reason})") from None
     # They hold what was just replaced: restoring one would bring it back.
     shutil.rmtree(raft_dir / SNAPSHOT_DIR, ignore_errors=True)
     click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)

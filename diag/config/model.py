@@ -26,6 +26,12 @@ def _address(value: str) -> str:
     return value
 
 
+def _directory(value: Path) -> Path:
+    if value == Path():
+        raise ValueError("expected a directory of the node's own")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
@@ -94,7 +100,7 @@ class RaftConfig(Section):
     """Identity, data directory and membership of this node. Intervals are milliseconds."""
 
     id: Count = 0
-    raft_dir: Path = Path("./.databend/meta")
+    raft_dir: Annotated[Path, AfterValidator(_directory)] = Path("./.databend/meta")
     raft_listen_host: str = "127.0.0.1"
     raft_advertise_host: str = Field(default_factory=socket.gethostname)
     raft_api_port: Port = 28103

@@ -84,14 +84,20 @@ def _start(stack: ExitStack, directory: Path, workload: str, console: Console) -
     # What a node that is killed leaves in its scratch goes with the directory.
     node = stack.enter_context(NodeProcess(directory / "node", scratch=directory))
     console.print(f"node healthy after {time.perf_counter() - started:.2f} s, gRPC on {node.grpc}")
-    sql = None
-    if workload == "sql":
-        started = time.perf_counter()
-        engine = stack.enter_context(Engine(directory / "engine", meta=node.grpc, cluster_id="flamegraph"))
-        console.print(f"query engine connected after {time.perf_counter() - started:.2f} s")
-        sql = stack.enter_context(SqlWorkload(engine))
-    kv = stack.enter_context(KvLoad(directory, node.grpc, in_flight=2 if sql else 16))
+    try:
+        sql = _start_sql(stack, directory, node, console) if workload == "sql" else None
+        kv = stack.enter_context(KvLoad(directory, node.grpc, in_flight=2 if sql else 16))
+    except MetaError:
+        node.check()  # where the node is gone, that is what there is to tell
+        raise
     return Running(node, kv, sql)
+
+
+def _start_sql(stack: ExitStack, directory: Path, node: NodeProcess, console: Console) -> SqlWorkload:
+    started = time.perf_counter()
+    engine = stack.enter_context(Engine(directory / "engine", meta=node.grpc, cluster_id="flamegraph"))
+    console.print(f"query engine connected after {time.perf_counter() - started:.2f} s")
+    return stack.enter_context(SqlWorkload(engine))
 
 
 def _capture(

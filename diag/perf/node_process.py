@@ -15,6 +15,7 @@ from diag.errors import Unavailable
 from diag.perf.children import end, environment, tail
 
 _POLL_SECONDS = 0.01
+_KILL_SECONDS = 10.0
 
 
 class NodeProcess:
@@ -92,10 +93,19 @@ class NodeProcess:
         return end(process, grace=15)
 
     def kill(self) -> None:
-        """SIGKILL: what a power cut leaves, apart from the page cache."""
+        """SIGKILL: what a power cut leaves, apart from the page cache.
+
+        Unavailable when the system has not ended the process within 10 s: a tracer can hold it at its exit.
+        """
         process, self._process = self._running(), None
         process.kill()
-        process.wait()
+        try:
+            process.wait(timeout=_KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Unavailable(
+                f"The node (pid {process.pid}) was killed and has not ended within {_KILL_SECONDS:.0f} s; "
+                "another process traces it."
+            ) from None
 
     def check(self) -> None:
         """Raise Unavailable when the node is not running any more."""

@@ -65,7 +65,7 @@ class MetaClient:
         self._credentials = auth_pb2.BasicAuth(username=username, password=password).SerializeToString()
         self._tls = None if tls_ca is None else grpc.ssl_channel_credentials(tls_ca)
         self._options: list[tuple[str, Any]] = [
-            ("grpc.max_receive_message_length", MAX_MESSAGE_SIZE),
+            ("grpc.max_receive_message_length", -1),  # the server bounds all but a line of an export
             ("grpc.max_send_message_length", MAX_MESSAGE_SIZE),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),

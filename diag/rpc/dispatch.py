@@ -86,15 +86,18 @@ class Dispatcher:
         method: Callable[[Request, Sink], Awaitable[None]],
         kind: CallKind,
         check: Check | None = None,
+        *,
+        bounded: bool = True,
     ) -> Handler:
-        """One request, any number of replies."""
+        """One request, any number of replies; ``bounded`` ones are within the limit of a message."""
         metrics, parse = self._metrics, request.FromString
 
         def decode(payload: bytes) -> Request:
             metrics.received(len(payload))
             return parse(payload)
 
-        return grpc.unary_stream_rpc_method_handler(self._streaming(decode, method, kind, check))
+        limit = self._limit if bounded else None
+        return grpc.unary_stream_rpc_method_handler(self._streaming(decode, method, kind, check, limit))
 
     def exchange(
         self,
@@ -111,7 +114,9 @@ class Dispatcher:
                 metrics.received(len(payload))
                 yield parse(payload)
 
-        return grpc.stream_stream_rpc_method_handler(self._streaming(decode, method, kind, check))
+        return grpc.stream_stream_rpc_method_handler(
+            self._streaming(decode, method, kind, check, self._limit)
+        )
 
     def _streaming(
         self,
@@ -119,8 +124,9 @@ class Dispatcher:
         method: Callable[[Any, Sink], Awaitable[None]],
         kind: CallKind,
         check: Check | None,
+        limit: int | None,
     ) -> Callable[[Any, Context], Any]:
-        metrics, limit = self._metrics, self._limit
+        metrics = self._metrics
 
         async def call(incoming: Any, context: Context) -> None:
             started = perf_counter()
@@ -144,7 +150,7 @@ class Dispatcher:
 class _ContextSink:
     __slots__ = ("_context", "_limit", "_metrics")
 
-    def __init__(self, context: Context, metrics: Metrics, limit: int) -> None:
+    def __init__(self, context: Context, metrics: Metrics, limit: int | None) -> None:
         self._context = context
         self._metrics = metrics
         self._limit = limit
@@ -159,8 +165,8 @@ class _ContextSink:
         await self._context.write(data)
 
 
-def _check_size(data: bytes, limit: int) -> None:
-    if len(data) > limit:
+def _check_size(data: bytes, limit: int | None) -> None:
+    if limit is not None and len(data) > limit:
         raise MessageTooLarge(
             f"the reply is {len(data)} bytes, above the limit of {limit} bytes a message; "
             "a write it answers was made"

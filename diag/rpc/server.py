@@ -50,7 +50,7 @@ class RpcServer:
         self.transport = _resolve(transport, address, tls)
         options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", max_message_size),
-            ("grpc.max_send_message_length", max_message_size),
+            ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
             ("grpc.max_concurrent_streams", MAX_STREAMS),
             ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
         ]

@@ -63,7 +63,10 @@ class MetaService:
         self._watches.stop()
 
     def handlers(self, max_message_size: int) -> dict[str, Handler]:
-        """The transport's handlers by method name. What takes no token is as on the wire (section 2.2)."""
+        """The transport's handlers by method name. What takes no token is as on the wire (section 2.2).
+
+        An exported line is four times as long as its value and cannot be split, so exports have no limit.
+        """
         make = Dispatcher(self._metrics, max_message_size)
         token = self._auth.check
         return {
@@ -75,8 +78,8 @@ class MetaService:
             "Transaction": make.unary(pb.TxnRequest, self._transaction, "write", token),
             "KvTransaction": make.unary(pb.KvTransactionRequest, self._kv_transaction, "write", token),
             "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other"),
-            "Export": make.stream(pb.Empty, self._exports.export, "other"),
-            "ExportV1": make.stream(pb.ExportRequest, self._exports.export_v1, "other"),
+            "Export": make.stream(pb.Empty, self._exports.export, "other", bounded=False),
+            "ExportV1": make.stream(pb.ExportRequest, self._exports.export_v1, "other", bounded=False),
             "SnapshotKeysLayout": make.stream(pb.KeysLayoutRequest, self._exports.keys_layout, "other"),
             "MemberList": make.unary(pb.MemberListRequest, self._member_list, "other", token),
             "GetClusterStatus": make.unary(pb.Empty, self._cluster_status, "other"),

@@ -155,3 +155,26 @@ def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:
         main(["kv", "put", "--endpoint", node.grpc, "seen/b", "2"])
         assert json.loads(watching.stdout.readline())["key"] == "seen/b"
         watching.terminate()
+
+
+def test_a_value_of_several_megabytes_is_exported(node: NodeProcess, tmp_path: Path) -> None:
+    value, db = tmp_path / "value", tmp_path / "all.ndjson"
+    value.write_bytes(b"\xff" * (9 << 20))
+    big = [sys.executable, "-m", "diag", "kv", "put", "--endpoint", node.grpc, "big", "-"]
+    with value.open("rb") as source:
+        subprocess.run(big, stdin=source, check=True, capture_output=True)
+    assert main(["export", "--endpoint", node.grpc, "--db", str(db)]) == 0
+    assert main(["kv", "delete", "--endpoint", node.grpc, "big"]) == 0
+    assert main(["import", "--raft-dir", str(tmp_path / "raft"), "--db", str(db)]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe junk", b'["header"]'])
+def test_a_file_that_is_no_export_is_a_sentence(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = tmp_path / "junk"
+    db.write_bytes(content)
+    assert main(["import", "--raft-dir", str(tmp_path / "raft"), "--db", str(db)]) > 0
+    assert capsys.readouterr().err.startswith("diag: ")
+    assert main(["export", "--db", str(tmp_path)]) == 1
+    assert "Is a directory" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """``kill -9`` at the worst moment: what was acknowledged is there, and nothing else is left."""
 
 import asyncio
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -68,35 +70,55 @@ def test_acknowledged_writes_survive(node: NodeProcess) -> None:
         assert len(stored) - len(acknowledged) <= _WRITERS * (turn + 1)
 
 
-@pytest.mark.parametrize(
-    "route",
-    [
-        "profile?engine=auto",
-        "profile?engine=inprocess",
-        "heap?mode=peak",
-        "trace?renderer=flamegraph",
-    ],
-)
+def test_kills_while_py_spy_samples_leave_nothing_behind(
+    node: NodeProcess, tmp_path: Path, scratch: Path
+) -> None:
+    # Some kills are to hit the node while a sample holds it stopped: sample fast, and kill more than once.
+    for _ in range(4):
+        killed_in_a_profile(node, tmp_path, scratch, "profile?frequency=1000")
+        node.start()
+
+
+@pytest.mark.parametrize("route", ["profile?engine=inprocess", "heap?mode=peak", "trace?renderer=flamegraph"])
 def test_a_kill_in_the_middle_of_a_profile_leaves_nothing_behind(
     node: NodeProcess, tmp_path: Path, scratch: Path, route: str
 ) -> None:
+    killed_in_a_profile(node, tmp_path, scratch, route)
+    node.start()
+    url = f"http://{node.admin}/debug/pprof/profile?seconds=0.2&engine=inprocess"
+    assert httpx.get(url).status_code == 200
+
+
+def killed_in_a_profile(node: NodeProcess, directory: Path, scratch: Path, route: str) -> None:
     before = set(scratch.iterdir())
-    with KvLoad(tmp_path, node.grpc, in_flight=4):
+    with KvLoad(directory, node.grpc, in_flight=4):
         profile = threading.Thread(target=profile_until_cut_off, args=(node.admin, route))
         profile.start()
         until(lambda: holds_a_profile(node.admin))
-        if route.endswith("auto"):
-            until(lambda: children_of(node.pid) != [])
-        helpers = children_of(node.pid)
-        node.kill()
+        if route.startswith("profile?frequency"):
+            until(lambda: any(f"--pid {node.pid} " in process.command for process in processes()))
+        helpers = helpers_of(node.pid)
+        try:
+            node.kill()
+            until(lambda: not helpers & {left.pid for left in processes()})
+        finally:
+            end_all(helpers)
         profile.join(timeout=30)
         assert not profile.is_alive()
-        until(lambda: not {helper.pid for helper in helpers} & {left.pid for left in processes()})
         assert set(scratch.iterdir()) <= before
-    node.start()
-    assert (
-        httpx.get(f"http://{node.admin}/debug/pprof/profile?seconds=0.2&engine=inprocess").status_code == 200
-    )
+
+
+def helpers_of(pid: int) -> set[int]:
+    """What the node started, and what was started to look at it."""
+    return {child.pid for child in children_of(pid)} | {
+        process.pid for process in processes() if f"--pid {pid} " in process.command
+    }
+
+
+def end_all(pids: set[int]) -> None:
+    """So that a failure of the test does not leave to the machine what the node left to the test."""
+    for pid in pids & {left.pid for left in processes()}:
+        os.kill(pid, signal.SIGKILL)
 
 
 def profile_until_cut_off(admin: str, route: str) -> None:
