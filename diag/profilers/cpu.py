@@ -15,15 +15,17 @@ Output and messages go to unlinked files, so that even ``kill -9`` leaves nothin
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from diag.errors import ProfilerDenied, ProfilerError
-from diag.profilers import native, permission, pyspy_report
+from diag.profilers import guardian, native, permission, pyspy_report
 from diag.profilers.capture import Capture
 from diag.profilers.child import content, end
 from diag.profilers.frames import fold
@@ -75,6 +77,7 @@ class PySpy:
             child = _start(program, request, rate, out, log, rights)
             stack.callback(permission.allow_tracer, 0)
             stack.callback(end, child)
+            stack.enter_context(_guarded(child.pid))
             window = _sample(child, request.seconds, rate, log, stop)
             if child.returncode != 0:
                 raise _failure(content(log), permission.read_rights(program))
@@ -130,6 +133,20 @@ def _start(
         with child.stdin as gate, suppress(BrokenPipeError):
             gate.write(b"\n")
     return child
+
+
+@contextmanager
+def _guarded(tracer: int) -> Iterator[None]:
+    """A guardian beside the tracer, ended with the block."""
+    if not hasattr(os, "pidfd_open"):
+        yield  # only Linux stops a killed process for its tracer
+        return
+    command = [sys.executable, "-I", "-S", guardian.__file__, str(os.getpid()), str(tracer)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
 
 
 def _sample(
