@@ -12,6 +12,7 @@ import httpx
 import pytest
 import trustme
 
+from diag.cli import main
 from diag.config import Config, load_config
 from diag.errors import ConfigError, DirectoryInUse, MetaError, NewerFormat, StoreError, Unavailable
 from diag.node import Node
@@ -113,6 +114,10 @@ def test_tls_serves_both_ports(tmp_path: Path) -> None:
                 assert (await http.get(f"https://{node.admin_address}/v1/health")).json() == {
                     "status": "pass"
                 }
+            ca = ["--ca", str(root)]
+            at = ["--endpoint", node.grpc_address, *ca]
+            assert await asyncio.to_thread(main, ["kv", "get", *at, "k"]) == 0
+            assert await asyncio.to_thread(main, ["status", "--endpoint", node.admin_address, *ca]) == 0
         finally:
             await node.stop()
 

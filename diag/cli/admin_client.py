@@ -1,18 +1,22 @@
 """What the subcommands that ask the admin API share: its endpoint option, and errors as sentences."""
 
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 import httpx
 
-from diag.errors import MetaError, Unavailable
+from diag.errors import InvalidRequest, MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
+_CA = "metadiag.ca"
 
 
 def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--endpoint`` and ``--token``."""
+    """``--endpoint``, ``--token`` and ``--ca``."""
+    command = ca_option(command)
     command = click.option(
         "--token", envvar="METADIAG_TOKEN", help="Bearer token, needed from another machine."
     )(command)
@@ -21,12 +25,32 @@ def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def ca_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--ca``: the authority a node's certificate is checked with. Read by ``authority``."""
+    return click.option(
+        "--ca",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="PEM file of the authority of the node's certificate.",
+        expose_value=False,
+        callback=lambda context, _, value: context.meta.__setitem__(_CA, value),
+    )(command)
+
+
+def authority() -> Path | None:
+    """What ``--ca`` of the running command names."""
+    path: Path | None = click.get_current_context().meta.get(_CA)
+    return path
+
+
 def url_of(endpoint: str) -> str:
-    """``host:port`` is http; a URL stays as it is."""
-    return endpoint.rstrip("/") if "://" in endpoint else f"http://{endpoint}"
+    """``host:port`` is http, or https with ``--ca``; a URL stays as it is."""
+    scheme = "https" if authority() else "http"
+    return endpoint.rstrip("/") if "://" in endpoint else f"{scheme}://{endpoint}"
 
 
 def headers_of(token: str | None) -> dict[str, str]:
+    if token and not token.isascii():
+        raise InvalidRequest("the token has characters that a header cannot carry; it must be ASCII")
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -36,8 +60,10 @@ def fetch(
     """GET a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails."""
     url = f"{url_of(endpoint)}{path}"
     try:
-        response = httpx.get(url, params=params, headers=headers_of(token), timeout=wait)
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+        ca = authority()
+        verify = ssl.create_default_context(cafile=str(ca)) if ca else True
+        response = httpx.get(url, params=params, headers=headers_of(token), timeout=wait, verify=verify)
+    except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:
         raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None
     if response.is_error:
         raise MetaError(f"{response.status_code} {response.text.strip() or response.reason_phrase}")

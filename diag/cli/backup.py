@@ -1,20 +1,21 @@
 """``diag export | import | restore``: the catalogue as lines of JSON, and snapshots back into a directory."""
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-from diag.cli.kv import grpc_options, refusals_told
+from diag.cli.kv import client_of, grpc_options, refusals_told
 from diag.errors import ConfigError, InvalidRequest
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
 from diag.kv.snapshot import SnapshotStore, open_snapshot
-from diag.rpc.client import MetaClient
 
 DATA_DIR = "store"
 SNAPSHOT_DIR = "snapshots"
@@ -34,7 +35,7 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
             count = _write(out, _offline(raft_dir))
         else:
             with refusals_told():
-                count = asyncio.run(_from_node(list(endpoint), chunk_size, out))
+                count = asyncio.run(_from_node(endpoint, chunk_size, out))
     click.echo(f"exported {count} lines", err=True)
     return 0
 
@@ -73,8 +74,23 @@ def restore(raft_dir: Path, target: Path) -> int:
     return 0
 
 
-def _output(db: Path | None) -> TextIO:
-    return db.open("w", encoding="utf-8") if db else click.open_file("-", "w")  # type: ignore[return-value]
+@contextmanager
+def _output(db: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is replaced only by a whole export."""
+    if db is None:
+        yield sys.stdout
+        return
+    if db.is_dir():
+        raise ConfigError(f"{db} is a directory; --db names a file")
+    partial = db.with_name(db.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(db)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _offline(raft_dir: Path) -> Iterator[str]:
@@ -95,9 +111,9 @@ def _write(out: TextIO, lines: Iterator[str]) -> int:
     return count
 
 
-async def _from_node(endpoints: list[str], chunk_size: int, out: TextIO) -> int:
+async def _from_node(endpoints: tuple[str, ...], chunk_size: int, out: TextIO) -> int:
     count = 0
-    async with MetaClient(endpoints) as client:
+    async with client_of(endpoints) as client:
         lines: AsyncIterator[str] = client.export(chunk_size)
         async for line in lines:
             out.write(line.rstrip("\n") + "\n")

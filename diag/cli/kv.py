@@ -10,6 +10,7 @@ from typing import Any
 import click
 import grpc
 
+from diag.cli.admin_client import authority, ca_option
 from diag.cli.kinds import Seconds
 from diag.errors import MetaError
 from diag.kv.records import Record
@@ -19,14 +20,20 @@ DEFAULT_GRPC = "127.0.0.1:9191"
 
 
 def grpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--endpoint``, which may be given more than once."""
+    """``--endpoint``, which may be given more than once, and ``--ca``."""
     return click.option(
         "--endpoint",
         multiple=True,
         default=[DEFAULT_GRPC],
         show_default=True,
-        help="gRPC address, host:port.",
-    )(command)
+        help="gRPC, host:port.",
+    )(ca_option(command))
+
+
+def client_of(endpoints: tuple[str, ...]) -> MetaClient:
+    """A client of the endpoints, over TLS with ``--ca``."""
+    ca = authority()
+    return MetaClient(list(endpoints), tls_ca=ca.read_bytes() if ca else None)
 
 
 @contextmanager
@@ -141,7 +148,7 @@ def watch(endpoint: tuple[str, ...], initial_flush: bool, key: str, key_end: str
 
 def _with_client(endpoints: tuple[str, ...], run: Callable[[MetaClient], Coroutine[Any, Any, int]]) -> int:
     async def connected() -> int:
-        async with MetaClient(list(endpoints)) as client:
+        async with client_of(endpoints) as client:
             return await run(client)
 
     with refusals_told():

@@ -73,6 +73,8 @@ def known_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[st
 
 
 def _check(config: Config) -> None:
+    if config.admin.token and config.admin.token.get_secret_value() in {"", "***"}:
+        raise ConfigError("admin.token is empty or the redacted ***; give the token itself, or a token_file")
     raft = config.raft_config
     if raft.leave_id is not None or raft.leave_via:
         raise ConfigError("leave_id and leave_via are for a cluster; a single node has none to leave")

@@ -176,5 +176,13 @@ def test_a_file_that_is_no_export_is_a_sentence(
     db.write_bytes(content)
     assert main(["import", "--raft-dir", str(tmp_path / "raft"), "--db", str(db)]) > 0
     assert capsys.readouterr().err.startswith("diag: ")
-    assert main(["export", "--db", str(tmp_path)]) == 1
-    assert "Is a directory" in capsys.readouterr().err
+    assert main(["export", "--db", str(tmp_path)]) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
+def test_a_failed_export_leaves_the_last_one_whole(tmp_path: Path) -> None:
+    db = tmp_path / "kept.ndjson"
+    db.write_text("the last one")
+    assert main(["export", "--endpoint", "127.0.0.1:1", "--db", str(db)]) == 1
+    assert db.read_text() == "the last one"
+    assert list(tmp_path.iterdir()) == [db]

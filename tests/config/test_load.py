@@ -122,6 +122,11 @@ def test_join_and_half_a_tls_pair_are_refused(tmp_path: Path) -> None:
         )
 
 
+def test_a_redacted_token_is_not_taken_for_one() -> None:
+    with pytest.raises(ConfigError, match="redacted"):
+        load_config(None, {**SINGLE, "admin.token": "***"}, {})
+
+
 def test_a_section_given_as_a_value_is_told() -> None:
     with pytest.raises(ConfigError, match="must be a section"):
         load_config(None, {"log_dir": "x", "log_dir.y": 1}, {})
