@@ -25,7 +25,7 @@ _LAST_WAIT = 0.05
 
 _BATCH = 64
 
-#: One is enough for all that Python can answer; a second costs wake-ups: 13 % of the CPU a call, one at a time.
+#: One is enough for what Python can answer; a second costs wake-ups: 13 % of the CPU of calls in sequence.
 _IO_THREADS = 1
 
 _LOGGER = logging.getLogger(__name__)
