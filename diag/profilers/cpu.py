@@ -43,6 +43,7 @@ _WATCH = 0.1
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
 _STOPPED_SHARE = 0.25
 _NATIVE_RATE = 50
+_LEAST_RATE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,20 @@ class PySpy:
 
 
 def affordable_rate(request: CpuRequest, threads: int) -> tuple[int, list[str]]:
-    """The rate to sample at, lowered where it would stop the process too long; and a sentence if it was."""
+    """The rate to sample at, and a sentence where it is not the one asked for.
+
+    It is lowered where it would stop the process too long, and raised where py-spy would not hear its end:
+    it listens between two samples only, and at 1 Hz was seen not to have ended 3 s after being asked.
+    """
     most = int(_STOPPED_SHARE / (_STOP_PER_THREAD[request.mode] * max(1, threads)))
     why = f"with {threads} threads a sample stops the process longer"
     if request.native and most > _NATIVE_RATE:
         most, why = _NATIVE_RATE, "native frames make a sample several times as expensive"
-    rate = max(1, min(request.frequency, most))
+    rate = max(1, min(max(request.frequency, _LEAST_RATE), most))
     if rate == request.frequency:
         return rate, []
+    if rate > request.frequency:
+        return rate, [f"The rate was raised from {request.frequency} to {rate} Hz, py-spy's least here."]
     return rate, [f"The rate was lowered from {request.frequency} to {rate} Hz: {why}."]
 
 

@@ -45,9 +45,10 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
     assert not any(stack.startswith("thread profile-cpu;") for stack in stacks)
 
 
-def test_the_lowest_rate_is_stopped_between_two_samples(start: Start) -> None:
+def test_the_lowest_rate_is_raised_aloud_so_that_it_ends_in_time(start: Start) -> None:
     capture = start("shares").ask("cpu", seconds=0.2, frequency=1)
     assert capture.get("engine") == "py-spy", capture
+    assert any("raised from 1 to 10 Hz" in note for note in capture["notes"])
 
 
 def test_native_frames_are_followed(start: Start) -> None:
