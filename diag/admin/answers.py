@@ -77,8 +77,11 @@ def _caption(capture: Capture, node_id: int) -> Caption:
     parts.append(f"{capture.samples} {'samples' if capture.kind == 'cpu' else 'records'}")
     if capture.errors:
         parts.append(f"{capture.errors} errors")
-    title = f"{_WHAT.get(capture.kind, capture.kind)} of meta node {node_id}"
-    return Caption(title, ", ".join(parts), capture.notes, capture.unit)
+    what = "Wall clock" if capture.mode == "wall" else _WHAT.get(capture.kind, capture.kind)
+    notes = capture.notes
+    if capture.kind == "cpu" and not capture.folded and capture.mode != "wall":
+        notes = (*notes, "The node used next to no CPU; mode=wall shows what its threads wait for.")
+    return Caption(f"{what} of meta node {node_id}", ", ".join(parts), notes, capture.unit)
 
 
 def _filename(capture: Capture, form: str, node_id: int) -> str:

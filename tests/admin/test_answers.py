@@ -38,6 +38,13 @@ async def test_a_profile_without_samples_is_a_picture() -> None:
     assert response.status_code == 200
     assert ElementTree.fromstring(bytes(response.body)).tag == f"{SVG}svg"
     assert response.headers["x-profile-samples"] == "0"
+    assert b"mode=wall shows what its threads wait for" in bytes(response.body)
+
+
+@pytest.mark.anyio
+async def test_a_picture_of_waiting_threads_is_not_called_cpu() -> None:
+    response = await answer(capture(mode="wall"), "svg", 1)
+    assert b"<title>Wall clock of meta node 1</title>" in bytes(response.body)
 
 
 @pytest.mark.anyio
