@@ -20,6 +20,7 @@ from diag.admin.guard import Guard
 from diag.admin.server import AdminServer
 from diag.config import Config, show_config
 from diag.kv.apply import KNOWN_FEATURES
+from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.kv.view import Reader
@@ -36,9 +37,6 @@ from diag.rpc.server import RpcServer, Tls
 from diag.rpc.service import MetaService
 
 _logger = logging.getLogger(__name__)
-
-DATA_DIR = "store"
-SNAPSHOT_DIR = "snapshots"
 
 # The committer and the event loop pass the interpreter lock for every batch: the default of 5 ms would be the
 # latency of a write while the loop is busy.
@@ -103,7 +101,7 @@ class Node:
     async def _start_rpc(self, log: LocalLog, reader: Reader, hub: WatchHub, metrics: Metrics) -> None:
         config = self._config
         server = RpcServer(
-            MetaService(log, reader, hub, HandshakeAuth(), metrics, _clock_ms),
+            MetaService(log, reader, hub, HandshakeAuth(), metrics, _clock_ms, version=self.version()),
             config.grpc_api_address,
             transport=config.grpc_transport,
             tls=_tls(config.grpc_tls_server_cert, config.grpc_tls_server_key),

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Poll until ``condition()`` is true; fail when it is not within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -15,6 +15,8 @@ import trustme
 from diag.cli import main
 from diag.config import Config, load_config
 from diag.errors import ConfigError, DirectoryInUse, MetaError, NewerFormat, StoreError, Unavailable
+from diag.kv.directory import DATA_DIR
+from diag.kv.store import Store
 from diag.node import Node
 from diag.perf.node_process import NodeProcess
 from diag.rpc.client import MetaClient
@@ -46,6 +48,8 @@ def started(settings: Config) -> None:
 def test_an_empty_directory_becomes_a_node_that_starts_again(tmp_path: Path) -> None:
     started(config(tmp_path / "raft"))
     started(config(tmp_path / "raft"))
+    with Store.open(tmp_path / "raft" / DATA_DIR, readonly=True) as store, store.read() as txn:
+        assert txn.applied().term == 2, "each start is a term of its own"
 
 
 def test_a_taken_port_is_a_sentence_and_leaves_nothing_locked(tmp_path: Path) -> None:

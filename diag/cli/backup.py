@@ -13,12 +13,10 @@ import click
 
 from diag.cli.kv import client_of, grpc_options, refusals_told
 from diag.errors import ConfigError, InvalidRequest
+from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
 from diag.kv.snapshot import SnapshotStore, open_snapshot
-
-DATA_DIR = "store"
-SNAPSHOT_DIR = "snapshots"
 
 
 @click.command()

@@ -14,6 +14,10 @@ from lmdb.verify import VerifyError, verify
 
 from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, StoreError
 
+#: Where a node keeps its store and its snapshots, below its raft directory.
+DATA_DIR = "store"
+SNAPSHOT_DIR = "snapshots"
+
 FORMAT_VERSION = 1
 DATA = "data.mdb"
 FORMAT = "FORMAT"

@@ -99,9 +99,11 @@ class Metrics:
         if self._folding:
             return  # a source counts by the methods above, which may ask for a fold
         self._folding = True
-        for source in self._sources:
-            source()
-        self._folding = False
+        try:
+            for source in self._sources:
+                source()
+        finally:
+            self._folding = False
         _drain(self._read_delays, self.delay_read.add)
         _drain(self._write_delays, self.delay_write.add)
         if self._delays:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,14 +13,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30.0
-
-
-def until(predicate: Callable[[], bool], limit: float = LIMIT) -> None:
-    """Wait for a condition; fail when it does not come."""
-    deadline = time.monotonic() + limit
-    while not predicate():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def weights(folded: str) -> Counter[str]:

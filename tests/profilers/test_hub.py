@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.profilers.conftest import Client, Start, until
+from tests.polling import until
+from tests.profilers.conftest import Client, Start
 
 LONG = [
     ("cpu", {"seconds": 60}),
