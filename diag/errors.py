@@ -7,6 +7,7 @@
     ├── Unauthenticated          no token, or not one of ours
     ├── Forbidden                a known caller who may not do this
     ├── NotFound
+    ├── NotImplementedHere       a method or an encoding this service does not know
     ├── Conflict                 the request is fine, the moment is not
     │   └── ProfilerBusy         another profile holds the hooks
     ├── NotLeader
@@ -77,6 +78,13 @@ class NotFound(MetaError):
 
     http_status = 404
     grpc_status = "NOT_FOUND"
+
+
+class NotImplementedHere(MetaError):
+    """The request uses something this service does not know."""
+
+    http_status = 501
+    grpc_status = "UNIMPLEMENTED"
 
 
 class Conflict(MetaError):

@@ -156,7 +156,7 @@ def _clock_ms() -> int:
 
 
 def _tls(cert: str, key: str) -> Tls | None:
-    return Tls(Path(cert).read_bytes(), Path(key).read_bytes()) if cert else None
+    return Tls(Path(cert), Path(key)) if cert else None
 
 
 def _split(address: str) -> tuple[str, int]:

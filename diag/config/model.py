@@ -154,7 +154,7 @@ class Config(Section):
     grpc_tls_server_cert: str = ""
     grpc_tls_server_key: str = ""
     grpc_api_max_message_size: Positive = MAX_MESSAGE_SIZE
-    grpc_transport: Literal["auto", "native", "grpcio"] = "auto"
+    grpc_transport: Literal["nghttp2", "grpcio"] = "nghttp2"
     log: Log = Log()
     raft_config: RaftConfig = RaftConfig()
     admin: Admin = Admin()

@@ -37,8 +37,6 @@ class Metrics:
         self.delay_read = Histogram()
         self.delay_write = Histogram()
         self.delay_summary = Summary(clock)
-        self._sources: list[Callable[[], None]] = []
-        self._folding = False
         self._delays: list[float] = []
         self._read_delays: list[float] = []
         self._write_delays: list[float] = []
@@ -90,20 +88,8 @@ class Metrics:
         counts = self.store_read_failed if access == "read" else self.store_write_failed
         counts[func] = counts.get(func, 0) + 1
 
-    def before_fold(self, source: Callable[[], None]) -> None:
-        """Call ``source`` before each fold: it counts here what it kept aside on another thread."""
-        self._sources.append(source)
-
     def fold(self) -> None:
         """Move the delays kept aside into the histograms and the summary."""
-        if self._folding:
-            return  # a source counts by the methods above, which may ask for a fold
-        self._folding = True
-        try:
-            for source in self._sources:
-                source()
-        finally:
-            self._folding = False
         _drain(self._read_delays, self.delay_read.add)
         _drain(self._write_delays, self.delay_write.add)
         if self._delays:

@@ -137,10 +137,10 @@ def measure(directory: Path, rounds: int = ROUNDS) -> list[Figure]:
 
 
 async def _measure(directory: Path, rounds: int) -> dict[tuple[str, Load], Rate]:
-    rates = {(transport, load): Rate() for transport in ("native", "grpcio") for load in LOADS}
+    rates = {(transport, load): Rate() for transport in ("nghttp2", "grpcio") for load in LOADS}
     async with AsyncExitStack() as stack:
         servers = {}
-        for transport in ("native", "grpcio"):
+        for transport in ("nghttp2", "grpcio"):
             place = directory / transport
             place.mkdir()
             servers[transport] = await stack.enter_async_context(_Server(place, transport))
@@ -154,17 +154,17 @@ def _figures(rates: dict[tuple[str, Load], Rate]) -> list[Figure]:
     figures = []
     pairs: tuple[tuple[Load, Load], ...] = (("put", "empty"), ("get", "empty-stream"))
     for load, empty in pairs:
-        one, base = rates["native", load], rates["native", empty]
+        one, base = rates["nghttp2", load], rates["nghttp2", empty]
         detail = f"{one.per_second:,.0f} and {base.per_second:,.0f} calls/s"
         ratio = one.per_second / base.per_second
         figures.append(
-            Figure(f"{load} : {empty} call, native, 16 in flight", ratio, ">=", 0.80, detail=detail)
+            Figure(f"{load} : {empty} call, nghttp2, 16 in flight", ratio, ">=", 0.80, detail=detail)
         )
     for load in LOADS:
-        native, grpcio = rates["native", load], rates["grpcio", load]
+        native, grpcio = rates["nghttp2", load], rates["grpcio", load]
         detail = f"{native.per_cpu_second:,.0f} and {grpcio.per_cpu_second:,.0f} calls a CPU second"
         ratio = native.per_cpu_second / grpcio.per_cpu_second
-        figures.append(Figure(f"{load}, native : grpc.aio, server CPU", ratio, ">=", 1.5, detail=detail))
+        figures.append(Figure(f"{load}, nghttp2 : grpc.aio, server CPU", ratio, ">=", 1.5, detail=detail))
     return figures
 
 

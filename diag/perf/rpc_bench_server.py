@@ -8,9 +8,8 @@ import asyncio
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import grpc
 import uvloop
 
 from diag.kv.snapshot import SnapshotStore
@@ -21,13 +20,14 @@ from diag.metrics.registry import Metrics
 from diag.replication import NodeAddress
 from diag.replication.local import LocalLog
 from diag.rpc.auth import HandshakeAuth
+from diag.rpc.dispatch import Context, Handler
 from diag.rpc.server import RpcServer
 from diag.rpc.service import MetaService
 
 EMPTY_SERVICE = "bench.Empty"
 
 
-async def serve(directory: Path, transport: Literal["native", "grpcio"]) -> None:
+async def serve(directory: Path, transport: Literal["nghttp2", "grpcio"]) -> None:
     """Serve until standard input ends."""
     sys.setswitchinterval(0.0005)
     store = Store.open(directory / "store")
@@ -41,8 +41,8 @@ async def serve(directory: Path, transport: Literal["native", "grpcio"]) -> None
     server.add(
         EMPTY_SERVICE,
         {
-            "Unary": grpc.unary_unary_rpc_method_handler(_unary),
-            "Stream": grpc.unary_stream_rpc_method_handler(_stream),
+            "Unary": Handler("unary", _unary),
+            "Stream": Handler("stream", _stream),
         },
     )
     _say(await server.start())
@@ -53,11 +53,11 @@ async def serve(directory: Path, transport: Literal["native", "grpcio"]) -> None
     await log.stop()
 
 
-async def _unary(request: bytes, context: Any) -> bytes:
+async def _unary(request: bytes, context: Context) -> bytes:
     return b""
 
 
-async def _stream(request: bytes, context: Any) -> None:
+async def _stream(request: bytes, context: Context) -> None:
     await context.write(b"")
 
 
@@ -71,4 +71,4 @@ def _now_ms() -> int:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1]), "native" if sys.argv[2] == "native" else "grpcio"))
+    uvloop.run(serve(Path(sys.argv[1]), "nghttp2" if sys.argv[2] == "nghttp2" else "grpcio"))

@@ -55,7 +55,7 @@ class HandshakeAuth:
         raise Unauthenticated(f"Error {TOKEN_KEY} is empty")
 
     def knows(self, metadata: Sequence[tuple[str, str | bytes]]) -> bool:
-        """Whether ``check`` accepted the call's token before. May be asked on any thread."""
+        """Whether ``check`` accepted the call's token before."""
         return any(key == TOKEN_KEY and value in self._verified for key, value in metadata)
 
     def revoke_all(self) -> None:

@@ -6,9 +6,9 @@ sizes to the metrics without encoding anything twice.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from time import perf_counter
-from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from diag.errors import InvalidRequest, MessageTooLarge, MetaError, NotLeader
 from diag.metrics.registry import CallKind, Metrics
+from diag.rpc.wire import Metadata
 
 LEADER_KEY = "x-databend-meta-leader-grpc-endpoint"
 
@@ -24,10 +25,35 @@ _MAX_DETAILS = 1000
 
 _LOGGER = logging.getLogger(__name__)
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Check: TypeAlias = Callable[[Any], None]
 Request = TypeVar("Request", bound=Message)
+
+
+class Context(Protocol):
+    """What a handler sees of its call: the part of ``grpc.aio.ServicerContext`` that is used here."""
+
+    def invocation_metadata(self) -> Metadata | None: ...
+
+    def peer(self) -> str: ...
+
+    async def send_initial_metadata(self, metadata: Metadata, /) -> None: ...
+
+    async def write(self, message: bytes, /) -> None: ...
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = ..., trailing_metadata: Metadata = ..., /
+    ) -> NoReturn: ...
+
+
+class Handler(NamedTuple):
+    """A method as a transport serves it: bytes in and bytes out.
+
+    ``unary``: the request and the context in, the reply out. ``stream``: the same, but replies
+    go to the context. ``exchange``: requests come as an async iterator.
+    """
+
+    kind: Literal["unary", "stream", "exchange"]
+    serve: Callable[[Any, Context], Coroutine[Any, Any, Any]]
 
 
 class Sink(Protocol):
@@ -78,7 +104,7 @@ class Dispatcher:
                 metrics.request_finished(kind, perf_counter() - started, ok)
             return reply
 
-        return grpc.unary_unary_rpc_method_handler(call)
+        return Handler("unary", call)
 
     def stream(
         self,
@@ -97,7 +123,7 @@ class Dispatcher:
             return parse(payload)
 
         limit = self._limit if bounded else None
-        return grpc.unary_stream_rpc_method_handler(self._streaming(decode, method, kind, check, limit))
+        return Handler("stream", self._streaming(decode, method, kind, check, limit))
 
     def exchange(
         self,
@@ -114,9 +140,7 @@ class Dispatcher:
                 metrics.received(len(payload))
                 yield parse(payload)
 
-        return grpc.stream_stream_rpc_method_handler(
-            self._streaming(decode, method, kind, check, self._limit)
-        )
+        return Handler("exchange", self._streaming(decode, method, kind, check, self._limit))
 
     def _streaming(
         self,
@@ -125,7 +149,7 @@ class Dispatcher:
         kind: CallKind,
         check: Check | None,
         limit: int | None,
-    ) -> Callable[[Any, Context], Any]:
+    ) -> Callable[[Any, Context], Coroutine[Any, Any, None]]:
         metrics = self._metrics
 
         async def call(incoming: Any, context: Context) -> None:
@@ -182,7 +206,7 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
             "the request is not a message of the type this method takes, or a string in it is not "
             f"UTF-8: {error}"
         )
-    trailers: tuple[tuple[str, str], ...] = ()
+    trailers: Metadata = ()
     if isinstance(error, NotLeader) and error.leader:
         trailers = ((LEADER_KEY, error.leader),)
     if isinstance(error, MetaError):

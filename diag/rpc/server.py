@@ -1,35 +1,44 @@
 """The gRPC port: the service on one of two transports.
 
-``grpcio`` is the reference. ``native`` does HTTP/2 in Rust, outside the GIL, at about
-half the CPU a call. It knows no TLS, and it holds a message of any size whole before it
-refuses it, so that a stranger could fill the memory: ``auto`` takes it on loopback only.
+``nghttp2`` serves on the event loop itself, with HTTP/2 by libnghttp2: a call is one
+wake-up and one write, at a fraction of the other's CPU. ``grpcio`` is gRPC's own, kept
+to fall back on and to compare with.
 """
 
-import importlib.util
-import ipaddress
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
 
-from diag.errors import ConfigError, Unavailable
+from diag.errors import Unavailable
 from diag.rpc.dispatch import Handler
+from diag.rpc.h2_connection import MAX_STREAMS
+from diag.rpc.h2_server import Http2Server
 from diag.rpc.reflect import reflection_services
 from diag.rpc.service import SERVICE, MetaService
 
 MAX_MESSAGE_SIZE = 32 << 20
 
-#: A watch is a stream, and one client connection may carry all of an engine's.
-MAX_STREAMS = 100_000
-
-Transport: TypeAlias = Literal["auto", "native", "grpcio"]
+TransportName: TypeAlias = Literal["nghttp2", "grpcio"]
 
 
 class Tls(NamedTuple):
-    """A certificate chain and its key, PEM."""
+    """Files of a certificate chain and its key, PEM."""
 
-    cert: bytes
-    key: bytes
+    cert: Path
+    key: Path
+
+
+class Transport(Protocol):
+    """What listens for calls."""
+
+    async def start(self, host: str, port: int, tls: Tls | None) -> int:
+        """Listen; the port. Raises OSError, or RuntimeError for what only the transport knows."""
+
+    async def stop(self, grace: float) -> None: ...
 
 
 class RpcServer:
@@ -40,74 +49,89 @@ class RpcServer:
         service: MetaService,
         address: str,
         *,
-        transport: Transport = "auto",
+        transport: TransportName = "nghttp2",
         tls: Tls | None = None,
         max_message_size: int = MAX_MESSAGE_SIZE,
     ) -> None:
         self._service = service
         self._address = address
         self._tls = tls
-        self.transport = _resolve(transport, address, tls)
-        options: list[tuple[str, Any]] = [
-            ("grpc.max_receive_message_length", max_message_size),
-            ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
-            ("grpc.max_concurrent_streams", MAX_STREAMS),
-            ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
-        ]
-        self._server = (
-            self._on_native(options) if self.transport == "native" else grpc.aio.server(options=options)
-        )
-        self.add(SERVICE, service.handlers(max_message_size))
-        for name, handlers in reflection_services((SERVICE,)).items():
-            self.add(name, handlers)
-
-    def _on_native(self, options: list[tuple[str, Any]]) -> grpc.aio.Server:
-        from diag.rpc.native import NativeServer  # its package is absent on some platforms
-
-        return cast("grpc.aio.Server", NativeServer(options, self._service.shortcuts()))
+        self._name = transport
+        self._limit = max_message_size
+        self._services = {SERVICE: service.handlers(max_message_size), **reflection_services((SERVICE,))}
+        self._transport: Transport | None = None
 
     def add(self, service: str, handlers: dict[str, Handler]) -> None:
         """Serve another service on the same port; before ``start``."""
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        self._server.add_registered_method_handlers(service, handlers)
+        self._services[service] = handlers
 
     async def start(self) -> int:
         """Listen; returns the port. Raises Unavailable when the address cannot be bound."""
+        self._transport = transport = self._make_transport()
+        host, _, port = self._address.rpartition(":")
         try:
-            if self._tls is None:
-                port = self._server.add_insecure_port(self._address)
-            else:
-                port = self._server.add_secure_port(
-                    self._address, grpc.ssl_server_credentials([(self._tls.key, self._tls.cert)])
-                )
-        except RuntimeError as error:
+            return await transport.start(host.strip("[]"), int(port), self._tls)
+        except (OSError, RuntimeError) as error:
             doubt = "" if self._tls is None else ", or is the certificate not one for the key"
             raise Unavailable(
                 f"cannot listen on {self._address} for gRPC; is another node running there{doubt}? "
-                f"The transport says: {error}"
+                f"The transport says: {_reason(error)}"
             ) from error
-        await self._server.start()
-        return port
 
     async def stop(self, grace: float = 5.0) -> None:
         """End watches at once, other calls when they are done or after ``grace`` seconds."""
         self._service.stop()
+        if self._transport is not None:
+            await self._transport.stop(grace)
+
+    def _make_transport(self) -> Transport:
+        if self._name == "grpcio":
+            return _Grpcio(self._services, self._limit)
+        handlers = {
+            f"/{service}/{method}": handler
+            for service, methods in self._services.items()
+            for method, handler in methods.items()
+        }
+        return Http2Server(handlers, self._service.shortcuts(), self._limit)
+
+
+_MAKE: dict[str, Callable[[Any], Any]] = {
+    "unary": grpc.unary_unary_rpc_method_handler,
+    "stream": grpc.unary_stream_rpc_method_handler,
+    "exchange": grpc.stream_stream_rpc_method_handler,
+}
+
+
+class _Grpcio:
+    """gRPC's own server as a ``Transport``."""
+
+    def __init__(self, services: dict[str, dict[str, Handler]], limit: int) -> None:
+        options: list[tuple[str, Any]] = [
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
+            ("grpc.max_concurrent_streams", MAX_STREAMS),
+            ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
+        ]
+        self._server = grpc.aio.server(options=options)
+        for service, handlers in services.items():
+            made = {name: _MAKE[handler.kind](handler.serve) for name, handler in handlers.items()}
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, made),))
+
+    async def start(self, host: str, port: int, tls: Tls | None) -> int:
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if tls is None:
+            bound = self._server.add_insecure_port(address)
+        else:
+            pair = (tls.key.read_bytes(), tls.cert.read_bytes())
+            bound = self._server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+        await self._server.start()
+        return bound
+
+    async def stop(self, grace: float) -> None:
         await self._server.stop(grace)
 
 
-def _resolve(transport: Transport, address: str, tls: Tls | None) -> Literal["native", "grpcio"]:
-    available = importlib.util.find_spec("pygrpc_native") is not None
-    if transport == "native" and (tls is not None or not available):
-        why = "it cannot do TLS" if available else "its package is not installed on this platform"
-        raise ConfigError(f"the native gRPC transport cannot be used: {why}; use grpcio or auto")
-    if transport == "auto":
-        return "native" if available and tls is None and _is_loopback(address) else "grpcio"
-    return transport
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) or not isinstance(error, OSError):
+        return str(error)
+    return error.strerror or str(error)

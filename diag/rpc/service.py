@@ -13,6 +13,7 @@ from diag.rpc.auth import HandshakeAuth
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
 from diag.rpc.dispatch import Context, Dispatcher, Handler, Sink
 from diag.rpc.exports import Exports
+from diag.rpc.h2_call import Shortcut
 from diag.rpc.json_kv import (
     GetKV,
     MGetKV,
@@ -23,7 +24,7 @@ from diag.rpc.json_kv import (
     upserted_json,
 )
 from diag.rpc.reads import Reads
-from diag.rpc.shortcut import Shortcut, ShortReads
+from diag.rpc.shortcut import ShortReads
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
 
@@ -87,7 +88,7 @@ class MetaService:
         }
 
     def shortcuts(self) -> dict[str, Shortcut]:
-        """Methods that a transport may have answered off the event loop, by path."""
+        """Methods that a transport may have answered without their handlers, by path."""
         return {f"/{SERVICE}/KvReadV1": self._short_reads.answer} if self._log.reads_are_local else {}
 
     async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:

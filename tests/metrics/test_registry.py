@@ -1,5 +1,3 @@
-import pytest
-
 from diag.metrics.registry import FOLD_EVERY, CallKind, Metrics
 
 
@@ -72,20 +70,3 @@ def test_bytes_items_and_watchers_add_up() -> None:
     assert metrics.stream_items_sent == {"get": 0, "mget": 7, "list": 0}
     assert metrics.watchers == 1
     assert metrics.store_write_failed == {"propose": 2}
-
-
-def test_a_source_that_fails_once_does_not_end_all_folds() -> None:
-    metrics = Metrics()
-    failures = [RuntimeError("once")]
-
-    def source() -> None:
-        if failures:
-            raise failures.pop()
-
-    metrics.before_fold(source)
-    with pytest.raises(RuntimeError, match="once"):
-        metrics.fold()
-    metrics.request_started()
-    metrics.request_finished("read", 0.001, True)
-    metrics.fold()
-    assert metrics.delay_summary.count == 1

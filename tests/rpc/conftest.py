@@ -17,7 +17,7 @@ async def one_loop(anyio_backend: str) -> None:
     """Keeps one event loop for all tests: grpc.aio hands late completions of one loop to the next."""
 
 
-@pytest.fixture(params=["native", "grpcio"])
+@pytest.fixture(params=["nghttp2", "grpcio"])
 def transport(request: pytest.FixtureRequest) -> Transport:
     name: Transport = request.param
     return name

@@ -25,7 +25,7 @@ from diag.rpc.stubs import auth_pb2
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.stubs.meta_pb2_grpc import MetaServiceStub
 
-Transport = Literal["native", "grpcio"]
+Transport = Literal["nghttp2", "grpcio"]
 
 BIG = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 

@@ -7,7 +7,7 @@ import trustme
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2
 
-from diag.errors import ConfigError, Unavailable
+from diag.errors import Unavailable
 from diag.rpc.client import MetaClient
 from diag.rpc.server import RpcServer, Tls
 from tests.rpc.harness import RawClient, RpcNode, Transport, refused
@@ -65,12 +65,22 @@ async def test_stopping_twice_and_starting_again_on_the_same_port(
         await server.stop(0)
 
 
-async def test_tls(tmp_path: Path) -> None:
-    authority = trustme.CA()
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA, tmp_path: Path) -> Tls:
     issued = authority.issue_cert("meta.test", "127.0.0.1")
-    cert = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-    tls = Tls(cert, issued.private_key_pem.bytes())
-    async with RpcNode(tmp_path, "grpcio", tls=tls) as node:
+    files = Tls(tmp_path / "cert.pem", tmp_path / "key.pem")
+    files.cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    files.key.write_bytes(issued.private_key_pem.bytes())
+    return files
+
+
+async def test_tls(tmp_path: Path, transport: Transport, tls: Tls, authority: trustme.CA) -> None:
+    async with RpcNode(tmp_path, transport, tls=tls) as node:
         ca = authority.cert_pem.bytes()
         for options in ({}, {"tls_domain": "meta.test"}):
             async with node.client(tls_ca=ca, **options) as client:
@@ -80,19 +90,21 @@ async def test_tls(tmp_path: Path) -> None:
             assert (await refused(plain.get("k")))[0] is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_the_transport_is_chosen(node: RpcNode) -> None:
-    assert node.server.transport == node.transport
-    tls = Tls(b"", b"")
-    assert RpcServer(node.service, "127.0.0.1:0", tls=tls).transport == "grpcio"
-    for address in ("127.0.0.1:0", "localhost:0", "[::1]:0"):
-        assert RpcServer(node.service, address).transport == "native"
-    for address in ("0.0.0.0:0", "[::]:0", "meta.example:0"):
-        assert RpcServer(node.service, address).transport == "grpcio"
-    with pytest.raises(ConfigError, match="TLS"):
-        RpcServer(node.service, "127.0.0.1:0", transport="native", tls=tls)
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:0", "[::1]:0", "[::]:0"])
+async def test_addresses_of_both_families(node: RpcNode, transport: Transport, address: str) -> None:
+    server = RpcServer(node.service, address, transport=transport)
+    port = await server.start()
+    host = address.rpartition(":")[0].replace("[::]", "[::1]")
+    async with MetaClient([f"{host}:{port}"]) as client:
+        assert await client.get("k") is None
+    await server.stop(0)
 
 
-async def test_a_certificate_that_is_none_is_said(node: RpcNode) -> None:
-    server = RpcServer(node.service, "127.0.0.1:0", tls=Tls(b"no", b"no"))
+async def test_a_certificate_that_is_none_is_said(
+    node: RpcNode, transport: Transport, tmp_path: Path
+) -> None:
+    file = tmp_path / "none.pem"
+    file.write_bytes(b"no")
+    server = RpcServer(node.service, "127.0.0.1:0", transport=transport, tls=Tls(file, file))
     with pytest.raises(Unavailable, match="certificate"):
         await server.start()

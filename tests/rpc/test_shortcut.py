@@ -1,4 +1,4 @@
-"""Reads answered off the loop: the same answers, the same counts, and a way back to the loop for the rest."""
+"""Reads answered where they arrive: the same answers, the same counts, and a handler for the rest."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_records_come_in_the_order_asked_for(parts: Parts) -> None:
     assert [(item.key, item.value.seq) for item in items] == [("b", 2), ("none", 0), ("a", 1), ("b", 2)]
 
 
-def test_what_is_long_wrong_or_unknown_is_left_to_the_loop(parts: Parts) -> None:
+def test_what_is_long_wrong_or_unknown_is_left_to_a_handler(parts: Parts) -> None:
     parts.put(*(f"k{number:03}" for number in range(MOST_RECORDS + 1)))
     assert parts.ask('{"ListKV":{"prefix":"k"}}') is None
     assert parts.ask('{"ListKV":{"prefix":"k00"}}') is not None
@@ -65,7 +65,7 @@ def test_what_is_long_wrong_or_unknown_is_left_to_the_loop(parts: Parts) -> None
     assert parts.ask('{"GetKV":{"key":"large"}}') is None
 
 
-def test_a_token_not_seen_before_is_left_to_the_loop(parts: Parts) -> None:
+def test_a_token_not_seen_before_is_left_to_a_handler(parts: Parts) -> None:
     request = pb.RaftRequest(data='{"GetKV":{"key":"a"}}').SerializeToString()
     assert parts.short.answer(request, ()) is None
     assert parts.short.answer(request, ((TOKEN_KEY, b"forged"),)) is None
@@ -73,7 +73,7 @@ def test_a_token_not_seen_before_is_left_to_the_loop(parts: Parts) -> None:
     assert parts.short.answer(request, parts.metadata) is None
 
 
-def test_answers_are_counted_at_the_next_fold(parts: Parts) -> None:
+def test_answers_are_counted(parts: Parts) -> None:
     for _ in range(300):
         parts.ask('{"MGetKV":{"keys":["a","b"]}}')
     parts.metrics.fold()

@@ -1,0 +1,245 @@
+"""One call on the nghttp2 transport: from its request's pieces to its status.
+
+To its handler a call is the context that grpc.aio would hand in, as far as our
+handlers use one, so that the same handlers serve both transports.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, NoReturn, Protocol, TypeAlias
+
+import grpc
+import grpc.aio
+
+from diag.errors import InvalidRequest, MetaError
+from diag.rpc.dispatch import Context, Handler
+from diag.rpc.wire import Assembly, Metadata, RequestHead
+
+#: (request, metadata) -> the whole reply's messages, or None to have the call served by its handler.
+Shortcut: TypeAlias = Callable[[bytes, Metadata], "list[bytes] | None"]
+
+_Serve: TypeAlias = Callable[[Any, Context], Coroutine[Any, Any, None]]
+
+#: Whole messages a streaming client may send ahead of its handler; then its window stays as it is.
+_AHEAD = 16
+
+_OK = int(grpc.StatusCode.OK.value[0])
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Stream(Protocol):
+    """The connection's side of a call."""
+
+    def send_headers(self, stream_id: int, metadata: Metadata) -> None: ...
+
+    def send_message(self, stream_id: int, message: bytes) -> bool:
+        """Queue a message; whether more may follow at once."""
+
+    def send_status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None: ...
+
+    async def drained(self, stream_id: int) -> None:
+        """Wait until the client has taken most of what is queued."""
+
+    def acknowledge(self, stream_id: int, size: int) -> None:
+        """Let the client send ``size`` bytes more."""
+
+    def hold(self, size: int) -> None:
+        """Account for bytes of requests held; Unavailable when they are too many."""
+
+
+class Call:
+    """A call from its headers on. All methods run on the event loop."""
+
+    def __init__(
+        self,
+        connection: Stream,
+        stream_id: int,
+        head: RequestHead,
+        handler: Handler,
+        *,
+        peer: str,
+        limit: int,
+        shortcut: Shortcut | None,
+    ) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._connection = connection
+        self._stream_id = stream_id
+        self._head = head
+        self._handler = handler
+        self._peer = peer
+        self._shortcut = shortcut
+        self._assembly = Assembly(limit, head.encoding)
+        self._messages: deque[bytes] = deque()
+        self._arrived = asyncio.Event() if handler.kind == "exchange" else None
+        self._held = 0
+        self._unacknowledged = 0
+        self._request_ended = False
+        self._ended = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._status: tuple[grpc.StatusCode, str, Metadata] = (grpc.StatusCode.CANCELLED, "cancelled", ())
+        if self._arrived is not None:
+            self._limit_time()
+
+    # From the connection.
+
+    def receive(self, data: bytes, end: bool) -> None:
+        """A piece of the request; ``end`` with the last one."""
+        if self._ended:
+            self._connection.acknowledge(self._stream_id, len(data))
+            return
+        try:
+            self._messages += self._assembly.feed(data)
+            self._account(self._assembly.waiting)
+        except MetaError as error:
+            self._connection.acknowledge(self._stream_id, len(data))
+            self._fail(grpc.StatusCode[error.grpc_status], str(error))
+            return
+        self._request_ended = end
+        if self._arrived is not None:
+            self._arrived.set()
+            if self.task is None:
+                # Not before: a status ahead of its first message is a fault to grpc.aio's client.
+                self._start(self._handler.serve, self._requests())
+            if len(self._messages) > _AHEAD:
+                self._unacknowledged += len(data)
+                return
+        self._connection.acknowledge(self._stream_id, len(data))
+        if end and self._arrived is None:
+            self._answer()
+
+    def close(self) -> None:
+        """The stream is gone, by the client's doing or because the call ended."""
+        self._ended = True
+        self._release()
+        if self.task is not None:
+            self.task.cancel()
+
+    def stop(self, details: str) -> None:
+        """End the call from this side with UNAVAILABLE."""
+        self._fail(grpc.StatusCode.UNAVAILABLE, details)
+
+    # What a handler sees.
+
+    def invocation_metadata(self) -> Metadata:
+        """The client's metadata; values of ``-bin`` keys are bytes."""
+        return self._head.metadata
+
+    def peer(self) -> str:
+        """The client's address as gRPC writes it."""
+        return self._peer
+
+    async def send_initial_metadata(self, metadata: Metadata, /) -> None:
+        """Send the response's headers now."""
+        self._refuse_ended()
+        self._connection.send_headers(self._stream_id, metadata)
+
+    async def write(self, message: bytes, /) -> None:
+        """Send one message; waits while the client is behind."""
+        self._refuse_ended()
+        if not self._connection.send_message(self._stream_id, message):
+            await self._connection.drained(self._stream_id)
+
+    async def abort(
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = (), /
+    ) -> NoReturn:
+        """End the call with a status."""
+        self._status = (code, details, trailing_metadata)
+        raise grpc.aio.AbortError("the handler ended its call")
+
+    # Serving.
+
+    def _answer(self) -> None:
+        """A request of one message is whole: answer it here and now, or have its handler do it."""
+        if len(self._messages) != 1:
+            problem = f"the request has {len(self._messages)} messages; this method takes exactly one"
+            self._fail(grpc.StatusCode[InvalidRequest.grpc_status], problem)
+            return
+        payload = self._messages.popleft()
+        if self._shortcut is not None:
+            messages = self._shortcut(payload, self._head.metadata)
+            if messages is not None:
+                self._reply(messages)
+                return
+        self._limit_time()
+        self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
+
+    def _reply(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            self._connection.send_message(self._stream_id, message)
+        self._end(_OK, "", ())
+
+    async def _unary(self, payload: bytes, context: Context) -> None:
+        reply = await self._handler.serve(payload, context)
+        self._refuse_ended()
+        self._connection.send_message(self._stream_id, reply)
+
+    async def _requests(self) -> AsyncIterator[bytes]:
+        assert self._arrived is not None
+        while True:
+            while self._messages:
+                yield self._messages.popleft()
+            self._release()
+            if self._request_ended:
+                return
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _limit_time(self) -> None:
+        if self._head.timeout is not None:
+            self._deadline = asyncio.get_running_loop().call_later(
+                self._head.timeout, self._fail, grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+            )
+
+    def _start(self, serve: _Serve, request: Any) -> None:
+        self.task = asyncio.get_running_loop().create_task(self._serve(serve, request))
+
+    async def _serve(self, serve: _Serve, request: Any) -> None:
+        try:
+            await serve(request, self)
+        except grpc.aio.AbortError:
+            code, details, metadata = self._status
+            self._end(code.value[0], details, metadata)
+        except asyncio.CancelledError:
+            if not self._ended:  # not by this module's doing: tell the client all the same
+                self._end(grpc.StatusCode.CANCELLED.value[0], "the call was cancelled by the service", ())
+            raise
+        except Exception as error:
+            _LOGGER.exception("a handler let an error through")
+            self._end(grpc.StatusCode.INTERNAL.value[0], f"the service failed: {type(error).__name__}", ())
+        else:
+            self._end(_OK, "", ())
+
+    def _fail(self, code: grpc.StatusCode, details: str) -> None:
+        """End the call with a status while its handler may be at work."""
+        self._end(code.value[0], details, ())
+        if self.task is not None:
+            self.task.cancel()
+
+    def _end(self, status: int, details: str, metadata: Metadata) -> None:
+        if not self._ended:
+            self._ended = True
+            self._connection.send_status(self._stream_id, status, details, metadata)
+            self._release()
+
+    def _refuse_ended(self) -> None:
+        if self._ended:
+            raise asyncio.CancelledError
+
+    def _account(self, waiting: int) -> None:
+        if waiting != self._held:
+            change, self._held = waiting - self._held, waiting
+            self._connection.hold(change)
+
+    def _release(self) -> None:
+        """Give back what the request holds of the client's window and, once ended, all else it holds."""
+        if self._unacknowledged:
+            size, self._unacknowledged = self._unacknowledged, 0
+            self._connection.acknowledge(self._stream_id, size)
+        if self._ended:
+            size, self._held = self._held, 0
+            self._connection.hold(-size)
+            if self._deadline is not None:
+                self._deadline.cancel()

@@ -1,0 +1,348 @@
+"""One client's connection on the nghttp2 transport: bytes in, calls to their handlers, bytes out.
+
+HTTP/2 itself (frames, header compression, flow control) is libnghttp2's. All of
+a connection's work is done on the event loop: a call that a shortcut answers costs
+one wake-up and one write, where a transport with threads of its own takes three.
+What is bounded here: requests that are not whole (``Shared.held``), replies that a
+client does not take (its calls wait, and new ones are refused), resets a second.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import quote
+
+import grpc
+import ngh2
+
+from diag.errors import MetaError, Unavailable
+from diag.rpc.dispatch import Handler
+from diag.rpc.h2_call import Call, Shortcut
+from diag.rpc.wire import (
+    ENCODINGS,
+    Headers,
+    Metadata,
+    RequestHead,
+    framed,
+    metadata_headers,
+    request_head,
+    status_headers,
+)
+
+#: A watch is a stream, and one connection may carry all of an engine's.
+MAX_STREAMS = 100_000
+
+#: A call whose client has this much of it waiting is asked to wait.
+_STREAM_WAITING = 64 << 10
+
+#: A connection whose client has this much waiting gets no new calls.
+_CONNECTION_WAITING = 256 << 20
+
+#: Bytes of requests not yet whole, over all connections.
+_REQUESTS_HELD = 512 << 20
+
+_CHUNK = 256 << 10
+_SETTINGS = {
+    ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+    ngh2.Setting.INITIAL_WINDOW_SIZE: 4 << 20,
+    ngh2.Setting.MAX_FRAME_SIZE: 64 << 10,
+    ngh2.Setting.MAX_HEADER_LIST_SIZE: 16 << 10,
+}
+_CONNECTION_WINDOW = 16 << 20
+
+#: An engine resets a stream for every watch it ends; reference servers allow thousands in flight.
+_CONFIGURATION = ngh2.Configuration(
+    auto_window_update=False,
+    stream_reset_rate_limit=(50_000, 5_000),
+    max_inbound_header_list_size=16 << 10,
+)
+_RESPONSE = [
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", ENCODINGS),
+]
+_STOPPING = "the meta node is stopping; ask another"
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Shared:
+    """What the connections of one server have in common."""
+
+    def __init__(
+        self, limit: int, handlers: Mapping[str, Handler], shortcuts: Mapping[str, Shortcut]
+    ) -> None:
+        self.limit = limit
+        self.handlers = handlers
+        self.shortcuts = shortcuts
+        self.connections: set[Connection] = set()
+        self.stopping = False
+        self.held = 0
+
+
+class Connection(asyncio.Protocol):
+    """A client, from its TCP connection to its last call."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._http2 = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
+        self._calls: dict[int, Call] = {}
+        self._headers_sent: set[int] = set()
+        self._waiting: dict[int, asyncio.Event] = {}
+        self._writable = True
+        self._flush_due = False
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def tasks(self) -> list["asyncio.Task[None]"]:
+        """The handlers at work."""
+        return [call.task for call in self._calls.values() if call.task is not None and not call.task.done()]
+
+    # From the socket.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self._peer = _peer(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None and tls.selected_alpn_protocol() != "h2":
+            self._transport.close()
+        _notice_silence(transport.get_extra_info("socket"))
+        self._shared.connections.add(self)
+        self._http2.initiate_connection(_SETTINGS)
+        self._http2.set_local_window_size(_CONNECTION_WINDOW)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._http2.receive_data(data)
+        except ngh2.NGH2Error as error:
+            # Not HTTP/2, or beyond a limit: whatever can be said goes out, and nothing else is read.
+            _LOGGER.debug("the connection of %s is closed: %s", self._peer, error)
+            self._transport.close()
+            return
+        self._handle(self._http2.events())
+        self.flush()
+
+    def eof_received(self) -> None:
+        """The client will ask nothing more and, as is usual, hears nothing more."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._shared.connections.discard(self)
+        for call in list(self._calls.values()):
+            call.close()
+        self._calls.clear()
+        self._wake_all()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self.flush()
+        self._wake_all()
+
+    # From the server.
+
+    def announce_stop(self) -> None:
+        """Ask the client for no more calls here; those under way go on."""
+        if not self._transport.is_closing():
+            self._http2.send_shutdown_notice()
+            self.flush()
+
+    def stop_calls(self) -> None:
+        """End the calls under way with UNAVAILABLE."""
+        for call in list(self._calls.values()):
+            call.stop(_STOPPING)
+        self.flush()
+
+    def close(self) -> None:
+        """Say good-bye and close once that is written."""
+        if not self._transport.is_closing():
+            self._http2.terminate_connection()
+            self.flush()
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, for a client that takes nothing."""
+        self._transport.abort()
+
+    # From calls.
+
+    def send_headers(self, stream_id: int, metadata: Metadata) -> None:
+        """The response's headers, once."""
+        if stream_id not in self._headers_sent:
+            self._headers_sent.add(stream_id)
+            headers = [*_RESPONSE, *metadata_headers(metadata)] if metadata else _RESPONSE
+            self._http2.send_response(stream_id, headers)
+            self._flush_soon()
+
+    def send_message(self, stream_id: int, message: bytes) -> bool:
+        """Queue a message; whether more may follow at once."""
+        self.send_headers(stream_id, ())
+        self._http2.send_data(stream_id, framed(message))
+        waiting = self._http2.queued_body_size(stream_id)
+        if waiting < _STREAM_WAITING:
+            self._flush_soon()
+            return True
+        self.flush()
+        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
+
+    def send_status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None:
+        """End the response."""
+        trailers = status_headers(status, details, metadata)
+        if stream_id in self._headers_sent:
+            self._headers_sent.discard(stream_id)
+            self._http2.send_trailers(stream_id, trailers)
+        else:
+            self._http2.send_response(stream_id, [*_RESPONSE, *trailers], end_stream=True)
+        self._flush_soon()
+
+    async def drained(self, stream_id: int) -> None:
+        """Wait until little of the stream is queued, or it is gone."""
+        while stream_id in self._calls and self._http2.queued_body_size(stream_id) >= _STREAM_WAITING:
+            event = self._waiting[stream_id] = asyncio.Event()
+            try:
+                await event.wait()
+            finally:
+                self._waiting.pop(stream_id, None)
+
+    def acknowledge(self, stream_id: int, size: int) -> None:
+        """Give the client back room for ``size`` bytes of a request."""
+        if size and not self._transport.is_closing():
+            self._http2.acknowledge_received_data(size, stream_id)
+            self._flush_soon()
+
+    def hold(self, size: int) -> None:
+        """Account for bytes of requests that are not whole."""
+        self._shared.held += size
+        if size > 0 and self._shared.held > _REQUESTS_HELD:
+            raise Unavailable(
+                f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not whole; try again"
+            )
+
+    # HTTP/2's events.
+
+    def _handle(self, events: list[ngh2.Event]) -> None:
+        for event in events:
+            if isinstance(event, ngh2.DataReceived):
+                self._receive(event.stream_id, event.data, event.end_stream)
+            elif isinstance(event, ngh2.RequestReceived):
+                self._open(event.stream_id, event.headers, event.end_stream)
+            elif isinstance(event, ngh2.StreamClosed):
+                self._close_stream(event.stream_id)
+            elif isinstance(event, ngh2.WindowUpdated):
+                self._wake(event.stream_id)
+            elif isinstance(event, ngh2.TrailersReceived):
+                self._receive(event.stream_id, b"", True)
+            elif isinstance(event, ngh2.ConnectionClosed):
+                self._transport.close()
+
+    def _open(self, stream_id: int, headers: Headers, end: bool) -> None:
+        try:
+            head = request_head(headers)
+            handler = self._handler(head)
+        except MetaError as error:
+            status = grpc.StatusCode[error.grpc_status].value[0]
+            self.send_status(stream_id, status, str(error), ())
+            return
+        if head.refusal is not None:
+            self._http2.send_response(stream_id, [(b":status", head.refusal)], end_stream=True)
+            return
+        if handler is None:
+            status = grpc.StatusCode.UNIMPLEMENTED.value[0]
+            self.send_status(stream_id, status, f"there is no method {head.path[:200]}", ())
+            return
+        call = self._calls[stream_id] = Call(
+            self,
+            stream_id,
+            head,
+            handler,
+            peer=self._peer,
+            limit=self._shared.limit,
+            shortcut=self._shared.shortcuts.get(head.path),
+        )
+        if end:
+            call.receive(b"", True)
+
+    def _handler(self, head: RequestHead) -> Handler | None:
+        if self._shared.stopping:
+            raise Unavailable(_STOPPING)
+        if self._http2.queued_body_size() > _CONNECTION_WAITING:
+            raise Unavailable(
+                f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
+            )
+        return self._shared.handlers.get(head.path)
+
+    def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
+        call = self._calls.get(stream_id)
+        if call is None:
+            self.acknowledge(stream_id, len(data))
+        else:
+            call.receive(data, end)
+
+    def _close_stream(self, stream_id: int) -> None:
+        self._headers_sent.discard(stream_id)
+        call = self._calls.pop(stream_id, None)
+        if call is not None:
+            call.close()
+            self._wake(stream_id)
+
+    # Writing.
+
+    def flush(self) -> None:
+        """Write what HTTP/2 has ready, as far as the socket takes it."""
+        self._flush_due = False
+        while self._writable and not self._transport.is_closing():
+            data = self._http2.data_to_send(_CHUNK)
+            if not data:
+                break
+            self._transport.write(data)
+            if len(data) < _CHUNK:
+                break
+        events = self._http2.events()
+        if events:
+            self._handle(events)
+
+    def _flush_soon(self) -> None:
+        """At the end of this round of the loop, so that all who are ready share one write."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush_if_due)
+
+    def _flush_if_due(self) -> None:
+        if self._flush_due:
+            self.flush()
+
+    def _wake(self, stream_id: int) -> None:
+        if stream_id == 0:
+            self._wake_all()
+        elif (event := self._waiting.get(stream_id)) is not None:
+            event.set()
+
+    def _wake_all(self) -> None:
+        for event in self._waiting.values():
+            event.set()
+
+
+def _peer(transport: asyncio.BaseTransport) -> str:
+    """``ipv4:1.2.3.4:5`` or ``ipv6:%5B::1%5D:5``, as gRPC has it."""
+    name = transport.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return "unknown"
+    host, port = name[:2]
+    return f"ipv6:{quote(f'[{host}]', safe=':')}:{port}" if ":" in host else f"ipv4:{host}:{port}"
+
+
+def _notice_silence(connection: socket.socket | None) -> None:
+    """Have the system find out within minutes that a client's machine is gone."""
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 6)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,72 @@
+"""The nghttp2 transport: listens, and stops without cutting off what it can still answer."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from diag.rpc.dispatch import Handler
+from diag.rpc.h2_call import Shortcut
+from diag.rpc.h2_connection import Connection, Shared
+
+_BACKLOG = 1024
+
+#: How long a client may take to accept the good-bye.
+_GOOD_BYE_SECONDS = 1.0
+
+
+class Http2Server:
+    """Serves handlers, by method path, whose messages are bytes of at most ``limit``."""
+
+    def __init__(
+        self, handlers: Mapping[str, Handler], shortcuts: Mapping[str, Shortcut], limit: int
+    ) -> None:
+        self._shared = Shared(limit, handlers, shortcuts)
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, tls: tuple[Path, Path] | None) -> int:
+        """Listen (``tls`` names certificate chain and key); returns the port. Raises OSError or SSLError."""
+        context = None if tls is None else _context(*tls)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
+        )
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                lambda: Connection(self._shared), sock=listening, ssl=context
+            )
+        except BaseException:
+            listening.close()
+            raise
+        return int(listening.getsockname()[1])
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls, wait ``grace`` seconds for those under way, and close; may be called again."""
+        self._shared.stopping = True
+        if self._listener is not None:
+            self._listener.close()
+        connections = list(self._shared.connections)
+        for connection in connections:
+            connection.announce_stop()
+        tasks = [task for connection in connections for task in connection.tasks]
+        if tasks and grace > 0:
+            await asyncio.wait(tasks, timeout=grace)
+        for connection in connections:
+            connection.stop_calls()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOOD_BYE_SECONDS):
+                await asyncio.gather(*(connection.closed for connection in connections))
+        for connection in list(self._shared.connections):
+            connection.abort()
+
+
+def _context(cert: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    context.set_alpn_protocols(["h2"])
+    return context

@@ -1,0 +1,163 @@
+"""The nghttp2 transport against clients that no gRPC library is: what is refused, bounded and cleaned up."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import grpc
+import pytest
+
+from diag.rpc.stubs import meta_pb2 as pb
+from diag.rpc.wire import framed
+from tests.rpc.h2_client import CALL, H2Client, connected
+from tests.rpc.harness import RpcNode, until
+
+pytestmark = pytest.mark.anyio
+
+CLIENT_INFO = b"/meta.MetaService/GetClientInfo"
+WATCH = b"/meta.MetaService/Watch"
+KV_GET_MANY = b"/meta.MetaService/KvGetMany"
+LIMIT = 32 << 20
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[RpcNode]:
+    async with RpcNode(tmp_path, "nghttp2") as node:
+        yield node
+
+
+@pytest.fixture
+async def client(node: RpcNode) -> AsyncIterator[H2Client]:
+    async with connected(node.port) as client:
+        yield client
+
+
+def code(name: str) -> int:
+    return int(grpc.StatusCode[name].value[0])
+
+
+async def answers(client: H2Client) -> bool:
+    """Whether the connection still serves a call."""
+    stream = client.call(CLIENT_INFO)
+    client.send(stream, framed(b""), end=True)
+    return (await client.status(stream))[0] == 0
+
+
+async def test_a_connection_that_asks_nothing(node: RpcNode, client: H2Client) -> None:
+    assert await answers(client)
+
+
+async def test_a_request_that_is_no_call(client: H2Client) -> None:
+    head = dict(CALL) | {b":path": CLIENT_INFO}
+    for change, status in (({b":method": b"GET"}, b"405"), ({b"content-type": b"text/plain"}, b"415")):
+        stream = client.request(list((head | change).items()), end=True)
+        await client.until(partial(client.ended.__contains__, stream))
+        assert client.headers[stream][b":status"] == status
+    assert await answers(client)
+
+
+async def test_a_call_without_a_message_and_one_with_two(client: H2Client) -> None:
+    empty = client.call(CLIENT_INFO, end=True)
+    double = client.call(CLIENT_INFO)
+    client.send(double, framed(b"") + framed(b""), end=True)
+    for stream, count in ((empty, 0), (double, 2)):
+        status, text = await client.status(stream)
+        assert status == code("INVALID_ARGUMENT")
+        assert f"{count} messages" in text
+
+
+async def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(client: H2Client) -> None:
+    stream = client.call(b"/meta.MetaService/Transaction")
+    client.send(stream, b"\0" + (LIMIT + 1).to_bytes(4, "big"))
+    status, text = await client.status(stream)
+    assert status == code("RESOURCE_EXHAUSTED")
+    assert str(LIMIT) in text
+    # What it sends all the same is thrown away, and holds nobody up.
+    client.send(stream, b"x" * (20 << 20), end=True)
+    assert await answers(client)
+
+
+async def test_headers_that_cannot_be_read(client: H2Client) -> None:
+    for header in ((b"grpc-timeout", b"soon"), (b"auth-token-bin", b"!")):
+        stream = client.call(CLIENT_INFO, header, end=True)
+        assert (await client.status(stream))[0] == code("INVALID_ARGUMENT")
+    stream = client.call(CLIENT_INFO, (b"grpc-encoding", b"snappy"))
+    client.send(stream, b"\1\0\0\0\1x", end=True)
+    assert (await client.status(stream))[0] == code("UNIMPLEMENTED")
+
+
+async def test_a_deadline_ends_a_call_whose_message_never_comes(client: H2Client) -> None:
+    stream = client.call(KV_GET_MANY, (b"grpc-timeout", b"100m"))
+    assert (await client.status(stream))[0] == code("DEADLINE_EXCEEDED")
+
+
+async def test_requests_never_finished_are_forgotten_with_their_stream_and_connection(
+    node: RpcNode, client: H2Client
+) -> None:
+    async with connected(node.port) as other:
+        for each in (client, other):
+            for _ in range(50):
+                stream = each.call(b"/meta.MetaService/Transaction")
+                each.send(stream, b"\0" + (1000).to_bytes(4, "big") + b"x" * 500)
+                if each is client:
+                    each.reset(stream)
+    assert await answers(client)
+    await until(lambda: node.metrics.req_inflights == 0)
+
+
+async def test_a_storm_of_resets(node: RpcNode, client: H2Client) -> None:
+    """An engine ends every watch by a reset; thousands in one go are its right."""
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    for _ in range(5_000):
+        stream = client.call(WATCH)
+        client.send(stream, watch, end=True)
+        client.reset(stream)
+    assert await answers(client)
+    await until(lambda: node.hub.watcher_count == 0)
+
+
+async def test_ten_thousand_watchers_on_one_connection(node: RpcNode, client: H2Client) -> None:
+    streams = []
+    for number in range(10_000):
+        stream = client.call(WATCH)
+        request = pb.WatchRequest(key="all", key_end="alm") if number % 100 else pb.WatchRequest(key="one")
+        client.send(stream, framed(request.SerializeToString()), end=True)
+        streams.append(stream)
+    await client.until(lambda: len(client.headers) == len(streams))
+    assert node.hub.watcher_count == 10_000
+    async with node.raw() as raw:
+        await raw.put("all")
+        await client.until(lambda: sum(map(bool, client.data.values())) == 9_900)
+        await raw.put("one")
+        await client.until(lambda: all(client.data[stream] for stream in streams))
+    event = pb.WatchResponse.FromString(client.data[streams[0]][5:]).event
+    assert event.key == "one"
+
+
+async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as client:
+        await raw.put("k", b"v" * (1 << 20))
+        request = pb.RaftRequest(data='{"MGetKV":{"keys":[' + ",".join(['"k"'] * 60) + "]}}")
+        before = node.metrics.sent_bytes
+        for _ in range(20):
+            stream = client.call(
+                b"/meta.MetaService/KvReadV1", (b"auth-token-bin", b64encode(raw.token[0][1]))
+            )
+            client.send(stream, framed(request.SerializeToString()), end=True)
+        await until(lambda: node.metrics.req_inflights == 20)
+        assert (await raw.put("other")).success
+        # One message a call, and not the 1,200 that were asked for.
+        assert node.metrics.sent_bytes - before < 25 << 20
+    await until(lambda: node.metrics.req_inflights == 0)
+
+
+async def test_stopping_says_good_bye_and_closes(node: RpcNode, client: H2Client) -> None:
+    stream = client.call(WATCH)
+    client.send(stream, framed(pb.WatchRequest(key="k").SerializeToString()), end=True)
+    await client.until(lambda: client.headers[stream])
+    await node.server.stop(1)
+    status, text = await client.status(stream)
+    assert status == code("UNAVAILABLE")
+    assert "stopping" in text
+    await client.until(lambda: client.closed)
