@@ -11,6 +11,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 from urllib.parse import quote
 
@@ -44,6 +45,7 @@ _CONNECTION_WAITING = 256 << 20
 _REQUESTS_HELD = 512 << 20
 
 _CHUNK = 256 << 10
+_HEADS = 16
 _SETTINGS = {
     ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     ngh2.Setting.INITIAL_WINDOW_SIZE: 4 << 20,
@@ -91,6 +93,8 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, Call] = {}
         self._headers_sent: set[int] = set()
         self._waiting: dict[int, asyncio.Event] = {}
+        #: A client's calls differ in little: most have the very headers of one before.
+        self._request_head = lru_cache(_HEADS)(request_head)
         self._writable = True
         self._flush_due = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -116,6 +120,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
+        self._flush_due = True
         try:
             self._http2.receive_data(data)
         except ngh2.NGH2Error as error:
@@ -244,7 +249,7 @@ class Connection(asyncio.Protocol):
 
     def _open(self, stream_id: int, headers: Headers, end: bool) -> None:
         try:
-            head = request_head(headers)
+            head = self._request_head(headers)
             handler = self._handler(head)
         except MetaError as error:
             status = grpc.StatusCode[error.grpc_status].value[0]

@@ -62,7 +62,7 @@ def request_head(headers: Headers) -> RequestHead:
     timeout = known.get(b"grpc-timeout")
     return RequestHead(
         known.get(b":path", b"").decode("latin-1"),
-        metadata,
+        tuple(metadata),
         None if timeout is None else _seconds(timeout),
         known.get(b"grpc-encoding", b"identity"),
         refusal,
