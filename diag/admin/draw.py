@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import diag
-import flamegraph
 from diag.errors import ProfilerError
-from flamegraph.formats.folded import read_folded
 
 #: Up to this many bytes a worker thread draws in less time than a child takes to start.
 IN_PROCESS_BYTES = 200_000
@@ -50,6 +48,9 @@ async def draw(folded: bytes, caption: Caption) -> bytes:
 
 def svg_of(folded: bytes, caption: Caption) -> bytes:
     """The SVG, drawn by the calling thread."""
+    import flamegraph  # a node starts without what draws
+    from flamegraph.formats.folded import read_folded
+
     profile = read_folded(io.BytesIO(folded), caption.unit)
     svg = flamegraph.render(profile, title=caption.title, subtitle=caption.subtitle, notes=caption.notes)
     return svg.encode()

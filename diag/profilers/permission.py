@@ -3,7 +3,6 @@
 Rules from ptrace(2), "Ptrace access mode checking", and the kernel's Yama documentation.
 """
 
-import ctypes
 import os
 import shutil
 import sys
@@ -112,6 +111,8 @@ def allow_tracer(pid: int) -> None:
 def _prctl(option: int, argument: int) -> int:
     if not sys.platform.startswith("linux"):
         return -1
+    import ctypes  # a thirtieth of a node's start, for what only a profile asks
+
     return int(ctypes.CDLL(None).prctl(option, ctypes.c_ulong(argument), 0, 0, 0))
 
 
