@@ -62,6 +62,17 @@ class Metrics:
         if len(self._delays) >= FOLD_EVERY:
             self.fold()
 
+    def short_read(self, kind: StreamKind, items: int, received: int, sent: int, seconds: float) -> None:
+        """A read that came, was answered and ended at once: all of the above and below in one call."""
+        self.req_success += 1
+        self.recv_bytes += received
+        self.sent_bytes += sent
+        self.stream_items_sent[kind] += items
+        self._read_delays.append(seconds)
+        self._delays.append(seconds)
+        if len(self._delays) >= FOLD_EVERY:
+            self.fold()
+
     def received(self, n: int) -> None:
         """``n`` bytes of an encoded request message arrived."""
         self.recv_bytes += n

@@ -56,7 +56,10 @@ class HandshakeAuth:
 
     def knows(self, metadata: Sequence[tuple[str, str | bytes]]) -> bool:
         """Whether ``check`` accepted the call's token before."""
-        return any(key == TOKEN_KEY and value in self._verified for key, value in metadata)
+        for key, value in metadata:
+            if key == TOKEN_KEY:
+                return value in self._verified
+        return False
 
     def revoke_all(self) -> None:
         """Make every token issued so far invalid; clients answer that with a new handshake."""

@@ -7,7 +7,7 @@ handlers use one, so that the same handlers serve both transports.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, NoReturn, Protocol, TypeAlias
 
 import grpc
@@ -16,9 +16,6 @@ import grpc.aio
 from diag.errors import InvalidRequest, MetaError
 from diag.rpc.dispatch import Context, Handler
 from diag.rpc.wire import Assembly, Metadata, RequestHead
-
-#: (request, metadata) -> the whole reply's messages, or None to have the call served by its handler.
-Shortcut: TypeAlias = Callable[[bytes, Metadata], "list[bytes] | None"]
 
 _Serve: TypeAlias = Callable[[Any, Context], Coroutine[Any, Any, None]]
 
@@ -62,7 +59,6 @@ class Call:
         *,
         peer: str,
         limit: int,
-        shortcut: Shortcut | None,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
         self._connection = connection
@@ -70,7 +66,6 @@ class Call:
         self._head = head
         self._handler = handler
         self._peer = peer
-        self._shortcut = shortcut
         self._assembly = Assembly(limit, head.encoding)
         self._messages: deque[bytes] = deque()
         self._arrived = asyncio.Event() if handler.kind == "exchange" else None
@@ -152,24 +147,14 @@ class Call:
     # Serving.
 
     def _answer(self) -> None:
-        """A request of one message is whole: answer it here and now, or have its handler do it."""
+        """A request of one message is whole."""
         if len(self._messages) != 1:
             problem = f"the request has {len(self._messages)} messages; this method takes exactly one"
             self._fail(grpc.StatusCode[InvalidRequest.grpc_status], problem)
             return
         payload = self._messages.popleft()
-        if self._shortcut is not None:
-            messages = self._shortcut(payload, self._head.metadata)
-            if messages is not None:
-                self._reply(messages)
-                return
         self._limit_time()
         self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
-
-    def _reply(self, messages: Sequence[bytes]) -> None:
-        for message in messages:
-            self._connection.send_message(self._stream_id, message)
-        self._end(_OK, "", ())
 
     async def _unary(self, payload: bytes, context: Context) -> None:
         reply = await self._handler.serve(payload, context)

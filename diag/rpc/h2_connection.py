@@ -18,9 +18,10 @@ from urllib.parse import quote
 import grpc
 import ngh2
 
-from diag.errors import MetaError, Unavailable
+from diag.errors import MetaError, NotImplementedHere, Unavailable
 from diag.rpc.dispatch import Handler
-from diag.rpc.h2_call import Call, Shortcut
+from diag.rpc.h2_call import Call
+from diag.rpc.shortcut import Shortcut
 from diag.rpc.wire import (
     ENCODINGS,
     Headers,
@@ -28,6 +29,7 @@ from diag.rpc.wire import (
     RequestHead,
     framed,
     metadata_headers,
+    only_message,
     request_head,
     status_headers,
 )
@@ -65,6 +67,7 @@ _RESPONSE = [
     (b"content-type", b"application/grpc"),
     (b"grpc-accept-encoding", ENCODINGS),
 ]
+_OK = [(b"grpc-status", b"0")]
 _STOPPING = "the meta node is stopping; ask another"
 
 _LOGGER = logging.getLogger(__name__)
@@ -91,6 +94,8 @@ class Connection(asyncio.Protocol):
         self._shared = shared
         self._http2 = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._calls: dict[int, Call] = {}
+        #: Calls that a shortcut may answer, until their request comes: most never become a ``Call``.
+        self._short: dict[int, RequestHead] = {}
         self._headers_sent: set[int] = set()
         self._waiting: dict[int, asyncio.Event] = {}
         #: A client's calls differ in little: most have the very headers of one before.
@@ -250,50 +255,69 @@ class Connection(asyncio.Protocol):
     def _open(self, stream_id: int, headers: Headers, end: bool) -> None:
         try:
             head = self._request_head(headers)
-            handler = self._handler(head)
+            if head.refusal is not None:
+                self._http2.send_response(stream_id, [(b":status", head.refusal)], end_stream=True)
+                return
+            self._admit(head)
         except MetaError as error:
             status = grpc.StatusCode[error.grpc_status].value[0]
             self.send_status(stream_id, status, str(error), ())
             return
-        if head.refusal is not None:
-            self._http2.send_response(stream_id, [(b":status", head.refusal)], end_stream=True)
-            return
-        if handler is None:
-            status = grpc.StatusCode.UNIMPLEMENTED.value[0]
-            self.send_status(stream_id, status, f"there is no method {head.path[:200]}", ())
-            return
-        call = self._calls[stream_id] = Call(
-            self,
-            stream_id,
-            head,
-            handler,
-            peer=self._peer,
-            limit=self._shared.limit,
-            shortcut=self._shared.shortcuts.get(head.path),
-        )
+        if head.path in self._shared.shortcuts:
+            self._short[stream_id] = head
+        else:
+            self._make_call(stream_id, head)
         if end:
-            call.receive(b"", True)
+            self._receive(stream_id, b"", True)
 
-    def _handler(self, head: RequestHead) -> Handler | None:
+    def _make_call(self, stream_id: int, head: RequestHead) -> Call:
+        handler = self._shared.handlers[head.path]
+        call = self._calls[stream_id] = Call(
+            self, stream_id, head, handler, peer=self._peer, limit=self._shared.limit
+        )
+        return call
+
+    def _admit(self, head: RequestHead) -> None:
+        if head.path not in self._shared.handlers:
+            raise NotImplementedHere(f"there is no method {head.path[:200]}")
         if self._shared.stopping:
             raise Unavailable(_STOPPING)
         if self._http2.queued_body_size() > _CONNECTION_WAITING:
             raise Unavailable(
                 f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
             )
-        return self._shared.handlers.get(head.path)
 
     def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
+        head = self._short.pop(stream_id, None)
+        if head is not None:
+            if end and self._answer(stream_id, data, head):
+                return
+            self._make_call(stream_id, head)
         call = self._calls.get(stream_id)
         if call is None:
             self.acknowledge(stream_id, len(data))
         else:
             call.receive(data, end)
 
+    def _answer(self, stream_id: int, data: bytes, head: RequestHead) -> bool:
+        """Answer a whole request by its shortcut; False when it needs its handler after all."""
+        request = only_message(data, self._shared.limit)
+        messages = None if request is None else self._shared.shortcuts[head.path](request, head.metadata)
+        if messages is None:
+            return False
+        http2 = self._http2
+        http2.acknowledge_received_data(len(data), stream_id)
+        http2.send_response(stream_id, _RESPONSE)
+        for message in messages:
+            http2.send_data(stream_id, framed(message))
+        http2.send_trailers(stream_id, _OK)
+        return True
+
     def _close_stream(self, stream_id: int) -> None:
-        self._headers_sent.discard(stream_id)
+        self._short.pop(stream_id, None)
         call = self._calls.pop(stream_id, None)
         if call is not None:
+            self._headers_sent.discard(stream_id)
             call.close()
             self._wake(stream_id)
 

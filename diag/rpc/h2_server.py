@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from diag.rpc.dispatch import Handler
-from diag.rpc.h2_call import Shortcut
 from diag.rpc.h2_connection import Connection, Shared
+from diag.rpc.shortcut import Shortcut
 
 _BACKLOG = 1024
 

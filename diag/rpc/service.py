@@ -13,7 +13,6 @@ from diag.rpc.auth import HandshakeAuth
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
 from diag.rpc.dispatch import Context, Dispatcher, Handler, Sink
 from diag.rpc.exports import Exports
-from diag.rpc.h2_call import Shortcut
 from diag.rpc.json_kv import (
     GetKV,
     MGetKV,
@@ -24,7 +23,7 @@ from diag.rpc.json_kv import (
     upserted_json,
 )
 from diag.rpc.reads import Reads
-from diag.rpc.shortcut import ShortReads
+from diag.rpc.shortcut import Shortcut, ShortReads
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
 

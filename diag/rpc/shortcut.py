@@ -8,6 +8,7 @@ answered; all else gets None and its handler, where every error is told.
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
+from typing import TypeAlias
 
 from google.protobuf.message import DecodeError
 
@@ -20,6 +21,9 @@ from diag.rpc.json_kv import GetKV, ListKV, ReadRequest, parse_read
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.translate import stream_item
 from diag.rpc.wire import Metadata
+
+#: (request, metadata) -> the whole reply's messages, or None to have the call served by its handler.
+Shortcut: TypeAlias = Callable[[bytes, Metadata], "list[bytes] | None"]
 
 #: Records of a short answer, and its bytes: beyond them other calls would wait for this one.
 MOST_RECORDS = 64
@@ -57,12 +61,7 @@ class ShortReads:
         size = sum(map(len, messages))
         if size > MOST_BYTES:
             return None
-        metrics = self._metrics
-        metrics.request_started()
-        metrics.received(len(payload))
-        metrics.sent(size)
-        metrics.stream_items(kind, len(messages))
-        metrics.request_finished("read", perf_counter() - started, True)
+        self._metrics.short_read(kind, len(messages), len(payload), size, perf_counter() - started)
         return messages
 
     def _find(self, request: ReadRequest) -> tuple[StreamKind, Sequence[tuple[str, Record | None]]] | None:
@@ -73,6 +72,6 @@ class ShortReads:
             return None if page.after is not None else ("list", page.records)
         kind: StreamKind = "get" if isinstance(request, GetKV) else "mget"
         keys = [request.key] if isinstance(request, GetKV) else request.keys
-        if len(keys) > MOST_RECORDS or any(len(key) > _SHORT_KEY for key in keys):
+        if len(keys) > MOST_RECORDS or (keys and max(map(len, keys)) > _SHORT_KEY):
             return None
         return kind, list(zip(keys, self._reader.mget(keys, self._clock_ms()), strict=True))

@@ -90,6 +90,16 @@ def metadata_headers(metadata: Iterable[tuple[str, str | bytes]]) -> list[tuple[
     ]
 
 
+def only_message(data: bytes, limit: int) -> bytes | None:
+    """The message that ``data`` is, when it is one whole, plain and within the limit, and nothing else."""
+    if len(data) < _PREFIX_SIZE:
+        return None
+    compressed, size = _PREFIX.unpack_from(data)
+    if compressed or size > limit or size != len(data) - _PREFIX_SIZE:
+        return None
+    return data[_PREFIX_SIZE:]
+
+
 class Assembly:
     """The messages of one direction of a call, put together from pieces; none may be over ``limit`` bytes."""
 
@@ -107,10 +117,8 @@ class Assembly:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that ``data`` completes. Raises MessageTooLarge as soon as a prefix says so."""
-        if not self._buffer and len(data) >= _PREFIX_SIZE:
-            compressed, size = _PREFIX.unpack_from(data)
-            if size == len(data) - _PREFIX_SIZE and not compressed and size <= self._limit:
-                return [data[_PREFIX_SIZE:]]
+        if not self._buffer and (message := only_message(data, self._limit)) is not None:
+            return [message]
         self._buffer += data
         return list(self._whole())
 
