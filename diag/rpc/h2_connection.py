@@ -10,9 +10,9 @@ client does not take (its calls wait, and new ones are refused), resets a second
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import quote
 
 import grpc
@@ -71,6 +71,9 @@ _OK = [(b"grpc-status", b"0")]
 _STOPPING = "the meta node is stopping; ask another"
 
 _LOGGER = logging.getLogger(__name__)
+
+
+_Item = TypeVar("_Item")
 
 
 class Shared:
@@ -185,7 +188,7 @@ class Connection(asyncio.Protocol):
 
     def send_headers(self, stream_id: int, metadata: Metadata) -> None:
         """The response's headers, once."""
-        if stream_id not in self._headers_sent:
+        if stream_id not in self._headers_sent and not self._transport.is_closing():
             self._headers_sent.add(stream_id)
             headers = [*_RESPONSE, *metadata_headers(metadata)] if metadata else _RESPONSE
             self._http2.send_response(stream_id, headers)
@@ -193,6 +196,8 @@ class Connection(asyncio.Protocol):
 
     def send_message(self, stream_id: int, message: bytes) -> bool:
         """Queue a message; whether more may follow at once."""
+        if self._transport.is_closing():
+            return True  # its call is cancelled as soon as the socket is gone
         self.send_headers(stream_id, ())
         self._http2.send_data(stream_id, framed(message))
         waiting = self._http2.queued_body_size(stream_id)
@@ -204,6 +209,8 @@ class Connection(asyncio.Protocol):
 
     def send_status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None:
         """End the response."""
+        if self._transport.is_closing():
+            return
         trailers = status_headers(status, details, metadata)
         if stream_id in self._headers_sent:
             self._headers_sent.discard(stream_id)
@@ -240,17 +247,26 @@ class Connection(asyncio.Protocol):
     def _handle(self, events: list[ngh2.Event]) -> None:
         for event in events:
             if isinstance(event, ngh2.DataReceived):
-                self._receive(event.stream_id, event.data, event.end_stream)
+                self._of_stream(self._receive, event.stream_id, event.data, event.end_stream)
             elif isinstance(event, ngh2.RequestReceived):
-                self._open(event.stream_id, event.headers, event.end_stream)
+                self._of_stream(self._open, event.stream_id, event.headers, event.end_stream)
             elif isinstance(event, ngh2.StreamClosed):
                 self._close_stream(event.stream_id)
             elif isinstance(event, ngh2.WindowUpdated):
                 self._wake(event.stream_id)
             elif isinstance(event, ngh2.TrailersReceived):
-                self._receive(event.stream_id, b"", True)
+                self._of_stream(self._receive, event.stream_id, b"", True)
             elif isinstance(event, ngh2.ConnectionClosed):
                 self._transport.close()
+
+    def _of_stream(
+        self, handle: Callable[[int, _Item, bool], None], stream_id: int, item: _Item, end: bool
+    ) -> None:
+        try:
+            handle(stream_id, item, end)
+        except ngh2.StreamProtocolError:
+            # Reset in the same breath: HTTP/2 knows already, and the event that says so comes next.
+            self._close_stream(stream_id)
 
     def _open(self, stream_id: int, headers: Headers, end: bool) -> None:
         try:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import ngh2
 
@@ -27,6 +27,8 @@ class H2Client:
         self._reader = reader
         self._writer = writer
         self._arrived = asyncio.Event()
+        self._holding = False
+        self._held: list[bytes] = []
 
     def call(self, path: bytes, *extra: tuple[bytes, bytes], end: bool = False) -> int:
         return self.request([*CALL, (b":path", path)], *extra, end=end)
@@ -49,7 +51,20 @@ class H2Client:
 
     def flush(self) -> None:
         if data := self.http2.data_to_send():
-            self._writer.write(data)
+            self._held.append(data) if self._holding else self._writer.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes that are no HTTP/2."""
+        self._writer.write(data)
+
+    @contextmanager
+    def in_one_write(self) -> Iterator[None]:
+        """What is sent inside goes out at the end, together."""
+        self._holding = True
+        yield
+        self._holding = False
+        self._writer.write(b"".join(self._held))
+        self._held.clear()
 
     async def status(self, stream: int) -> tuple[int, str]:
         """The gRPC status a call ends with."""

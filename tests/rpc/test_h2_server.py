@@ -117,6 +117,41 @@ async def test_a_storm_of_resets(node: RpcNode, client: H2Client) -> None:
     await until(lambda: node.hub.watcher_count == 0)
 
 
+async def test_calls_that_are_reset_in_the_breath_they_are_made_in(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        token = (b"auth-token-bin", b64encode(raw.token[0][1]))
+    read = framed(pb.RaftRequest(data='{"GetKV":{"key":"k"}}').SerializeToString())
+    for path, payload in (
+        (b"/meta.MetaService/KvReadV1", read),
+        (CLIENT_INFO, framed(b"")),
+        (KV_GET_MANY, framed(b"")),
+        (b"/meta.MetaService/None", b""),
+        (CLIENT_INFO, b"\0\xff\xff\xff\xff"),
+    ):
+        with client.in_one_write():
+            stream = client.call(path, token)
+            client.send(stream, payload, end=True)
+            client.reset(stream)
+        assert await answers(client)
+    await until(lambda: node.metrics.req_inflights == 0)
+
+
+async def test_a_client_that_breaks_the_protocol_loses_its_calls_and_no_others(
+    node: RpcNode, client: H2Client
+) -> None:
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    async with connected(node.port) as broken:
+        for _ in range(10):
+            broken.send(broken.call(WATCH), watch, end=True)
+        await until(lambda: node.hub.watcher_count == 10)
+        broken.write(b"\0\0\5\0\0\0\0\0\0hello")  # DATA on stream 0
+        async with node.raw() as raw:
+            await raw.put("k")
+        await broken.until(lambda: broken.closed)
+    await until(lambda: node.hub.watcher_count == 0)
+    assert await answers(client)
+
+
 async def test_ten_thousand_watchers_on_one_connection(node: RpcNode, client: H2Client) -> None:
     streams = []
     for number in range(10_000):
