@@ -8,13 +8,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, NoReturn, Protocol, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 
 from diag.errors import InvalidRequest, MetaError
 from diag.rpc.dispatch import Context, Handler
+from diag.rpc.h2_output import Output
 from diag.rpc.wire import Assembly, Metadata, RequestHead
 
 _Serve: TypeAlias = Callable[[Any, Context], Coroutine[Any, Any, None]]
@@ -27,41 +28,27 @@ _OK = int(grpc.StatusCode.OK.value[0])
 _LOGGER = logging.getLogger(__name__)
 
 
-class Stream(Protocol):
-    """The connection's side of a call."""
-
-    def send_headers(self, stream_id: int, metadata: Metadata) -> None: ...
-
-    def send_message(self, stream_id: int, message: bytes) -> bool:
-        """Queue a message; whether more may follow at once."""
-
-    def send_status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None: ...
-
-    async def drained(self, stream_id: int) -> None:
-        """Wait until the client has taken most of what is queued."""
-
-    def acknowledge(self, stream_id: int, size: int) -> None:
-        """Let the client send ``size`` bytes more."""
-
-    def hold(self, size: int) -> None:
-        """Account for bytes of requests held; Unavailable when they are too many."""
-
-
 class Call:
-    """A call from its headers on. All methods run on the event loop."""
+    """A call from its headers on. All methods run on the event loop.
+
+    ``hold`` accounts for bytes of the request that are not a whole message yet; Unavailable when they
+    are too many. ``limit`` is the largest message taken, in bytes.
+    """
 
     def __init__(
         self,
-        connection: Stream,
         stream_id: int,
         head: RequestHead,
         handler: Handler,
         *,
+        output: Output,
+        hold: Callable[[int], None],
         peer: str,
         limit: int,
     ) -> None:
         self.task: asyncio.Task[None] | None = None
-        self._connection = connection
+        self._output = output
+        self._hold = hold
         self._stream_id = stream_id
         self._head = head
         self._handler = handler
@@ -83,13 +70,13 @@ class Call:
     def receive(self, data: bytes, end: bool) -> None:
         """A piece of the request; ``end`` with the last one."""
         if self._ended:
-            self._connection.acknowledge(self._stream_id, len(data))
+            self._output.acknowledge(self._stream_id, len(data))
             return
         try:
             self._messages += self._assembly.feed(data)
             self._account(self._assembly.waiting)
         except MetaError as error:
-            self._connection.acknowledge(self._stream_id, len(data))
+            self._output.acknowledge(self._stream_id, len(data))
             self._fail(grpc.StatusCode[error.grpc_status], str(error))
             return
         self._request_ended = end
@@ -101,7 +88,7 @@ class Call:
             if len(self._messages) > _AHEAD:
                 self._unacknowledged += len(data)
                 return
-        self._connection.acknowledge(self._stream_id, len(data))
+        self._output.acknowledge(self._stream_id, len(data))
         if end and self._arrived is None:
             self._answer()
 
@@ -129,13 +116,13 @@ class Call:
     async def send_initial_metadata(self, metadata: Metadata, /) -> None:
         """Send the response's headers now."""
         self._refuse_ended()
-        self._connection.send_headers(self._stream_id, metadata)
+        self._output.headers(self._stream_id, metadata)
 
     async def write(self, message: bytes, /) -> None:
         """Send one message; waits while the client is behind."""
         self._refuse_ended()
-        if not self._connection.send_message(self._stream_id, message):
-            await self._connection.drained(self._stream_id)
+        if not self._output.message(self._stream_id, message):
+            await self._output.drained(self._stream_id)
 
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = (), /
@@ -159,7 +146,7 @@ class Call:
     async def _unary(self, payload: bytes, context: Context) -> None:
         reply = await self._handler.serve(payload, context)
         self._refuse_ended()
-        self._connection.send_message(self._stream_id, reply)
+        self._output.message(self._stream_id, reply)
 
     async def _requests(self) -> AsyncIterator[bytes]:
         assert self._arrived is not None
@@ -206,7 +193,7 @@ class Call:
     def _end(self, status: int, details: str, metadata: Metadata) -> None:
         if not self._ended:
             self._ended = True
-            self._connection.send_status(self._stream_id, status, details, metadata)
+            self._output.status(self._stream_id, status, details, metadata)
             self._release()
 
     def _refuse_ended(self) -> None:
@@ -216,15 +203,15 @@ class Call:
     def _account(self, waiting: int) -> None:
         if waiting != self._held:
             change, self._held = waiting - self._held, waiting
-            self._connection.hold(change)
+            self._hold(change)
 
     def _release(self) -> None:
         """Give back what the request holds of the client's window and, once ended, all else it holds."""
         if self._unacknowledged:
             size, self._unacknowledged = self._unacknowledged, 0
-            self._connection.acknowledge(self._stream_id, size)
+            self._output.acknowledge(self._stream_id, size)
         if self._ended:
             size, self._held = self._held, 0
-            self._connection.hold(-size)
+            self._hold(-size)
             if self._deadline is not None:
                 self._deadline.cancel()

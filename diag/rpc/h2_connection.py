@@ -1,4 +1,4 @@
-"""One client's connection on the nghttp2 transport: bytes in, calls to their handlers, bytes out.
+"""One client's connection on the nghttp2 transport: its bytes become calls.
 
 HTTP/2 itself (frames, header compression, flow control) is libnghttp2's. All of
 a connection's work is done on the event loop: a call that a shortcut answers costs
@@ -21,24 +21,12 @@ import ngh2
 from diag.errors import MetaError, NotImplementedHere, Unavailable
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_call import Call
+from diag.rpc.h2_output import Output
 from diag.rpc.shortcut import Shortcut
-from diag.rpc.wire import (
-    ENCODINGS,
-    Headers,
-    Metadata,
-    RequestHead,
-    framed,
-    metadata_headers,
-    only_message,
-    request_head,
-    status_headers,
-)
+from diag.rpc.wire import Headers, RequestHead, only_message, request_head
 
 #: A watch is a stream, and one connection may carry all of an engine's.
 MAX_STREAMS = 100_000
-
-#: A call whose client has this much of it waiting is asked to wait.
-_STREAM_WAITING = 64 << 10
 
 #: A connection whose client has this much waiting gets no new calls.
 _CONNECTION_WAITING = 256 << 20
@@ -46,7 +34,6 @@ _CONNECTION_WAITING = 256 << 20
 #: Bytes of requests not yet whole, over all connections.
 _REQUESTS_HELD = 512 << 20
 
-_CHUNK = 256 << 10
 _HEADS = 16
 _SETTINGS = {
     ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
@@ -62,16 +49,9 @@ _CONFIGURATION = ngh2.Configuration(
     stream_reset_rate_limit=(50_000, 5_000),
     max_inbound_header_list_size=16 << 10,
 )
-_RESPONSE = [
-    (b":status", b"200"),
-    (b"content-type", b"application/grpc"),
-    (b"grpc-accept-encoding", ENCODINGS),
-]
-_OK = [(b"grpc-status", b"0")]
 _STOPPING = "the meta node is stopping; ask another"
 
 _LOGGER = logging.getLogger(__name__)
-
 
 _Item = TypeVar("_Item")
 
@@ -99,12 +79,8 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, Call] = {}
         #: Calls that a shortcut may answer, until their request comes: most never become a ``Call``.
         self._short: dict[int, RequestHead] = {}
-        self._headers_sent: set[int] = set()
-        self._waiting: dict[int, asyncio.Event] = {}
         #: A client's calls differ in little: most have the very headers of one before.
         self._request_head = lru_cache(_HEADS)(request_head)
-        self._writable = True
-        self._flush_due = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -116,7 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._loop = asyncio.get_running_loop()
+        self._output = Output(self._http2, self._transport, self._drain_events)
         self._peer = _peer(transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":
@@ -125,19 +101,19 @@ class Connection(asyncio.Protocol):
         self._shared.connections.add(self)
         self._http2.initiate_connection(_SETTINGS)
         self._http2.set_local_window_size(_CONNECTION_WINDOW)
-        self.flush()
+        self._output.write()
 
     def data_received(self, data: bytes) -> None:
-        self._flush_due = True
+        self._output.hold()
         try:
             self._http2.receive_data(data)
         except ngh2.NGH2Error as error:
-            # Not HTTP/2, or beyond a limit: whatever can be said goes out, and nothing else is read.
+            # Not HTTP/2, or beyond a limit: nothing else is read.
             _LOGGER.debug("the connection of %s is closed: %s", self._peer, error)
             self._transport.close()
             return
-        self._handle(self._http2.events())
-        self.flush()
+        self._drain_events()
+        self._output.write()
 
     def eof_received(self) -> None:
         """The client will ask nothing more and, as is usual, hears nothing more."""
@@ -147,17 +123,14 @@ class Connection(asyncio.Protocol):
         for call in list(self._calls.values()):
             call.close()
         self._calls.clear()
-        self._wake_all()
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
-        self._writable = False
+        self._output.pause()
 
     def resume_writing(self) -> None:
-        self._writable = True
-        self.flush()
-        self._wake_all()
+        self._output.resume()
 
     # From the server.
 
@@ -165,19 +138,19 @@ class Connection(asyncio.Protocol):
         """Ask the client for no more calls here; those under way go on."""
         if not self._transport.is_closing():
             self._http2.send_shutdown_notice()
-            self.flush()
+            self._output.write()
 
     def stop_calls(self) -> None:
         """End the calls under way with UNAVAILABLE."""
         for call in list(self._calls.values()):
             call.stop(_STOPPING)
-        self.flush()
 
     def close(self) -> None:
         """Say good-bye and close once that is written."""
         if not self._transport.is_closing():
+            self._output.write()
             self._http2.terminate_connection()
-            self.flush()
+            self._output.write()
             self._transport.close()
 
     def abort(self) -> None:
@@ -185,54 +158,6 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     # From calls.
-
-    def send_headers(self, stream_id: int, metadata: Metadata) -> None:
-        """The response's headers, once."""
-        if stream_id not in self._headers_sent and not self._transport.is_closing():
-            self._headers_sent.add(stream_id)
-            headers = [*_RESPONSE, *metadata_headers(metadata)] if metadata else _RESPONSE
-            self._http2.send_response(stream_id, headers)
-            self._flush_soon()
-
-    def send_message(self, stream_id: int, message: bytes) -> bool:
-        """Queue a message; whether more may follow at once."""
-        if self._transport.is_closing():
-            return True  # its call is cancelled as soon as the socket is gone
-        self.send_headers(stream_id, ())
-        self._http2.send_data(stream_id, framed(message))
-        waiting = self._http2.queued_body_size(stream_id)
-        if waiting < _STREAM_WAITING:
-            self._flush_soon()
-            return True
-        self.flush()
-        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
-
-    def send_status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None:
-        """End the response."""
-        if self._transport.is_closing():
-            return
-        trailers = status_headers(status, details, metadata)
-        if stream_id in self._headers_sent:
-            self._headers_sent.discard(stream_id)
-            self._http2.send_trailers(stream_id, trailers)
-        else:
-            self._http2.send_response(stream_id, [*_RESPONSE, *trailers], end_stream=True)
-        self._flush_soon()
-
-    async def drained(self, stream_id: int) -> None:
-        """Wait until little of the stream is queued, or it is gone."""
-        while stream_id in self._calls and self._http2.queued_body_size(stream_id) >= _STREAM_WAITING:
-            event = self._waiting[stream_id] = asyncio.Event()
-            try:
-                await event.wait()
-            finally:
-                self._waiting.pop(stream_id, None)
-
-    def acknowledge(self, stream_id: int, size: int) -> None:
-        """Give the client back room for ``size`` bytes of a request."""
-        if size and not self._transport.is_closing():
-            self._http2.acknowledge_received_data(size, stream_id)
-            self._flush_soon()
 
     def hold(self, size: int) -> None:
         """Account for bytes of requests that are not whole."""
@@ -244,8 +169,8 @@ class Connection(asyncio.Protocol):
 
     # HTTP/2's events.
 
-    def _handle(self, events: list[ngh2.Event]) -> None:
-        for event in events:
+    def _drain_events(self) -> None:
+        for event in self._http2.events():
             if isinstance(event, ngh2.DataReceived):
                 self._of_stream(self._receive, event.stream_id, event.data, event.end_stream)
             elif isinstance(event, ngh2.RequestReceived):
@@ -253,7 +178,7 @@ class Connection(asyncio.Protocol):
             elif isinstance(event, ngh2.StreamClosed):
                 self._close_stream(event.stream_id)
             elif isinstance(event, ngh2.WindowUpdated):
-                self._wake(event.stream_id)
+                self._output.wake(event.stream_id)
             elif isinstance(event, ngh2.TrailersReceived):
                 self._of_stream(self._receive, event.stream_id, b"", True)
             elif isinstance(event, ngh2.ConnectionClosed):
@@ -272,12 +197,11 @@ class Connection(asyncio.Protocol):
         try:
             head = self._request_head(headers)
             if head.refusal is not None:
-                self._http2.send_response(stream_id, [(b":status", head.refusal)], end_stream=True)
+                self._output.refuse(stream_id, head.refusal)
                 return
             self._admit(head)
         except MetaError as error:
-            status = grpc.StatusCode[error.grpc_status].value[0]
-            self.send_status(stream_id, status, str(error), ())
+            self._output.status(stream_id, grpc.StatusCode[error.grpc_status].value[0], str(error), ())
             return
         if head.path in self._shared.shortcuts:
             self._short[stream_id] = head
@@ -286,22 +210,26 @@ class Connection(asyncio.Protocol):
         if end:
             self._receive(stream_id, b"", True)
 
-    def _make_call(self, stream_id: int, head: RequestHead) -> Call:
-        handler = self._shared.handlers[head.path]
-        call = self._calls[stream_id] = Call(
-            self, stream_id, head, handler, peer=self._peer, limit=self._shared.limit
-        )
-        return call
-
     def _admit(self, head: RequestHead) -> None:
         if head.path not in self._shared.handlers:
             raise NotImplementedHere(f"there is no method {head.path[:200]}")
         if self._shared.stopping:
             raise Unavailable(_STOPPING)
-        if self._http2.queued_body_size() > _CONNECTION_WAITING:
+        if self._output.waiting > _CONNECTION_WAITING:
             raise Unavailable(
                 f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
             )
+
+    def _make_call(self, stream_id: int, head: RequestHead) -> None:
+        self._calls[stream_id] = Call(
+            stream_id,
+            head,
+            self._shared.handlers[head.path],
+            output=self._output,
+            hold=self.hold,
+            peer=self._peer,
+            limit=self._shared.limit,
+        )
 
     def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
         head = self._short.pop(stream_id, None)
@@ -311,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._make_call(stream_id, head)
         call = self._calls.get(stream_id)
         if call is None:
-            self.acknowledge(stream_id, len(data))
+            self._output.acknowledge(stream_id, len(data))
         else:
             call.receive(data, end)
 
@@ -321,57 +249,16 @@ class Connection(asyncio.Protocol):
         messages = None if request is None else self._shared.shortcuts[head.path](request, head.metadata)
         if messages is None:
             return False
-        http2 = self._http2
-        http2.acknowledge_received_data(len(data), stream_id)
-        http2.send_response(stream_id, _RESPONSE)
-        for message in messages:
-            http2.send_data(stream_id, framed(message))
-        http2.send_trailers(stream_id, _OK)
+        self._output.acknowledge(stream_id, len(data))
+        self._output.answer(stream_id, messages)
         return True
 
     def _close_stream(self, stream_id: int) -> None:
         self._short.pop(stream_id, None)
         call = self._calls.pop(stream_id, None)
         if call is not None:
-            self._headers_sent.discard(stream_id)
             call.close()
-            self._wake(stream_id)
-
-    # Writing.
-
-    def flush(self) -> None:
-        """Write what HTTP/2 has ready, as far as the socket takes it."""
-        self._flush_due = False
-        while self._writable and not self._transport.is_closing():
-            data = self._http2.data_to_send(_CHUNK)
-            if not data:
-                break
-            self._transport.write(data)
-            if len(data) < _CHUNK:
-                break
-        events = self._http2.events()
-        if events:
-            self._handle(events)
-
-    def _flush_soon(self) -> None:
-        """At the end of this round of the loop, so that all who are ready share one write."""
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self._flush_if_due)
-
-    def _flush_if_due(self) -> None:
-        if self._flush_due:
-            self.flush()
-
-    def _wake(self, stream_id: int) -> None:
-        if stream_id == 0:
-            self._wake_all()
-        elif (event := self._waiting.get(stream_id)) is not None:
-            event.set()
-
-    def _wake_all(self) -> None:
-        for event in self._waiting.values():
-            event.set()
+            self._output.forget(stream_id)
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:
