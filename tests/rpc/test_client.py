@@ -8,7 +8,8 @@ import pytest
 from diag.kv.commands import AsIs, Lifetime, MatchSeq, Upsert
 from diag.rpc.client import MetaClient
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import RpcNode, Transport, put_op, refused, until
+from tests.polling import until_async
+from tests.rpc.harness import RpcNode, Transport, put_op, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,7 @@ async def test_watching(node: RpcNode) -> None:
         assert (then.key, then.initial) == ("d/b", False)
         assert then.current is not None
         await events.aclose()  # type: ignore[attr-defined]
-        await until(lambda: node.hub.watcher_count == 0)
+        await until_async(lambda: node.hub.watcher_count == 0)
 
 
 async def test_a_revoked_token_is_not_noticed(node: RpcNode) -> None:

@@ -14,7 +14,8 @@ import grpc.aio
 import pytest
 
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import RawClient, RpcNode, put_op, refused, some, until
+from tests.polling import until_async
+from tests.rpc.harness import RawClient, RpcNode, put_op, refused, some
 
 pytestmark = pytest.mark.anyio
 
@@ -90,7 +91,7 @@ async def test_a_call_the_client_cancels(node: RpcNode, raw: RawClient) -> None:
     )
     await call.read()
     call.cancel()
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
     assert node.metrics.req_failed == before + 1
 
 
@@ -105,13 +106,13 @@ async def test_readers_that_stop_reading_hold_up_nobody(node: RpcNode, raw: RawC
             await call.read()
         assert len(await asyncio.wait_for(raw.read_v1(request), 20)) == 60
         assert (await raw.put("k")).success
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_deadline_ends_a_stream_on_both_sides(node: RpcNode, raw: RawClient) -> None:
     call = raw.stub.Watch(pb.WatchRequest(key="k"), timeout=0.3)
     assert (await refused(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
-    await until(lambda: node.hub.watcher_count == 0)
+    await until_async(lambda: node.hub.watcher_count == 0)
 
 
 CHILD = """
@@ -130,9 +131,9 @@ next(calls[0])
 async def test_a_client_that_is_killed(node: RpcNode, raw: RawClient) -> None:
     command = [sys.executable, "-c", CHILD, node.endpoint]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:  # noqa: ASYNC220  it starts at once
-        await until(lambda: node.hub.watcher_count == 20, 30)
+        await until_async(lambda: node.hub.watcher_count == 20, 30)
         child.send_signal(signal.SIGKILL)
-        await until(lambda: node.hub.watcher_count == 0)
+        await until_async(lambda: node.hub.watcher_count == 0)
     assert (await raw.put("k")).success
 
 
@@ -177,7 +178,7 @@ async def test_what_was_served_is_counted(node: RpcNode, raw: RawClient) -> None
     await raw.read_v1('{"ListKV":{"prefix":""}}')
     metrics.fold()
     assert metrics.stream_items_sent == {"get": 1, "mget": 2, "list": 1}
-    await until(lambda: metrics.req_success == success + 4)
+    await until_async(lambda: metrics.req_success == success + 4)
     await refused(raw.read_v1("?"))
-    await until(lambda: metrics.req_failed == 1)
+    await until_async(lambda: metrics.req_failed == 1)
     assert metrics.req_inflights == 0
