@@ -32,7 +32,7 @@ from diag.kv.txn import Step, transact
 KNOWN_FEATURES = ("dummy", "dummy_feature2")
 
 #: What ``PutSequential`` appends to its prefix: 21 digits in groups of three.
-_SEQUENTIAL_BYTES = 27
+SEQUENTIAL_BYTES = 27
 
 
 def apply(txn: WriteTxn, command: Command, log_time_ms: int) -> tuple[Reply, list[Change]]:
@@ -120,7 +120,7 @@ def _check_operation(operation: Operation) -> None:
         _check_key(operation.prefix)
         return
     if isinstance(operation, PutSequential):
-        _check_key(operation.prefix, MAX_KEY_BYTES - _SEQUENTIAL_BYTES)
+        _check_key(operation.prefix, MAX_KEY_BYTES - SEQUENTIAL_BYTES)
         _check_key(operation.sequence_key)
         _check_lifetime(operation.lifetime)
         return
