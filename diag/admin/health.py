@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from diag.admin import queries
 from diag.admin.checks import Check
+from diag.admin.methods import READ
 
 
 def router(checks: Sequence[Check]) -> APIRouter:
@@ -18,15 +19,15 @@ def router(checks: Sequence[Check]) -> APIRouter:
     routes = APIRouter()
     names = [check.name for check in checks]
 
-    @routes.get("/v1/health")
+    @routes.api_route("/v1/health", methods=READ)
     async def health() -> JSONResponse:
         return JSONResponse({"status": "pass"})
 
-    @routes.get("/livez")
+    @routes.api_route("/livez", methods=READ)
     async def livez() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    @routes.get("/readyz")
+    @routes.api_route("/readyz", methods=READ)
     async def readyz(request: Request) -> PlainTextResponse:
         params = queries.only(request, ["verbose"], repeated=["exclude"])
         excluded = set(request.query_params.getlist("exclude"))
