@@ -33,18 +33,18 @@ def router(checks: Sequence[Check]) -> APIRouter:
         excluded = set(request.query_params.getlist("exclude"))
         for name in excluded.difference(names):
             raise queries.unknown_name("check", name, names)
-        return _report(checks, excluded, queries.flag(params, "verbose"))
+        return await _report(checks, excluded, queries.flag(params, "verbose"))
 
     return routes
 
 
-def _report(checks: Sequence[Check], excluded: set[str], verbose: bool) -> PlainTextResponse:
+async def _report(checks: Sequence[Check], excluded: set[str], verbose: bool) -> PlainTextResponse:
     lines, failed = [], 0
     for check in checks:
         if check.name in excluded:
             lines.append(f"[+]{check.name} excluded")
             continue
-        reason = check.run()
+        reason = await check.run()
         failed += reason is not None
         lines.append(f"[+]{check.name} ok" if reason is None else f"[-]{check.name} failed: {reason}")
     if not failed and not verbose:

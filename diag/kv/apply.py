@@ -10,6 +10,8 @@ from diag.kv import expiry
 from diag.kv.commands import (
     FOREVER,
     AsIs,
+    Blank,
+    Blanked,
     Command,
     DeleteByPrefix,
     FeaturesAre,
@@ -40,6 +42,8 @@ def apply(txn: WriteTxn, command: Command, log_time_ms: int) -> tuple[Reply, lis
 
     A log time before an earlier entry's counts as that one.
     """
+    if type(command) is Blank:
+        return Blanked(), []
     now = txn.advance_log_time(log_time_ms)
     purged = expiry.purge(txn, now)
     step = Step(txn, now)
