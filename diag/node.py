@@ -83,7 +83,7 @@ class Node:
 
     async def _start(self) -> None:
         config, raft = self._config, self._config.raft_config
-        store = Store.open(raft.raft_dir / DATA_DIR)
+        store = Store.open(raft.raft_dir / DATA_DIR, node_id=raft.id)
         self._running.callback(store.close)
         snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
         log = LocalLog(store, _address_of(config), snapshots, _clock_ms, raft.snapshot_logs_since_last)

@@ -34,10 +34,17 @@ class ImportSummary(NamedTuple):
 
 
 def import_lines(
-    lines: Iterable[str], target: Path, *, overwrite: bool = False, map_size: int = DEFAULT_MAP_SIZE
+    lines: Iterable[str],
+    target: Path,
+    *,
+    overwrite: bool = False,
+    node_id: int | None = None,
+    map_size: int = DEFAULT_MAP_SIZE,
 ) -> ImportSummary:
     """Build a store in ``target`` from exported lines.
 
+    It is for node ``node_id``; by default for the one whose directory it replaces, and without
+    such a one for the first node that opens it.
     Raises ``InvalidRequest`` naming the first bad line, and ``StoreError`` when
     ``target`` holds anything and ``overwrite`` is false; it is then as it was.
     """
@@ -47,12 +54,20 @@ def import_lines(
         target.parent.mkdir(parents=True, exist_ok=True)
         making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=target.parent))
         try:
-            with Store.open(making / "store", map_size=map_size) as store:
+            made_for = _owner(target) if node_id is None else node_id
+            with Store.open(making / "store", node_id=made_for, map_size=map_size) as store:
                 summary = _Import(store).run(lines)
             _put_in_place(making, target)
         finally:
             shutil.rmtree(making, ignore_errors=True)
     return summary
+
+
+def _owner(target: Path) -> int | None:
+    try:
+        return directory.owner(target)
+    except StoreError:
+        return None  # there is none, or one that nobody could open
 
 
 def _put_in_place(making: Path, target: Path) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from diag.cli import main
+from diag.errors import Unavailable
 from diag.perf.node_process import NodeProcess
 from tests.polling import until
 
@@ -136,6 +137,23 @@ def test_a_snapshot_can_be_restored(
         capsys.readouterr()
         assert main(["kv", "get", "--endpoint", second.grpc, "kept/y"]) == 0
         assert capsys.readouterr().out == "safe"
+
+
+def test_what_is_restored_or_imported_belongs_to_a_node(node: NodeProcess, tmp_path: Path) -> None:
+    db, raft = tmp_path / "all.ndjson", str(node.directory / "raft")
+    assert main(["snapshot", "--endpoint", node.admin]) == 0
+    assert main(["export", "--endpoint", node.grpc, "--db", str(db)]) == 0
+    for name, owner, made in (
+        ("imported", 7, ["import", "--db", str(db), "--id", "7", "--raft-dir"]),
+        ("restored", 7, ["restore", "--raft-dir", raft, "--id", "7", "--to"]),
+        ("same", 0, ["restore", "--raft-dir", raft, "--to"]),
+    ):
+        assert main([*made, str(tmp_path / name / "raft")]) == 0
+        with (
+            pytest.raises(Unavailable, match=f"belongs to node {owner}, and this is node 6; .*--id {owner}"),
+            NodeProcess(tmp_path / name, ["--id", "6"]),
+        ):
+            pass
 
 
 def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:

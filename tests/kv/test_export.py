@@ -188,6 +188,26 @@ def test_a_directory_with_anything_in_it_is_overwritten_only_when_told(store: St
         assert txn.key_count() == 0
 
 
+def _owner(path: Path) -> int | None:
+    with Store.open(path, readonly=True) as opened:
+        return opened.node_id
+
+
+def test_an_import_is_for_the_node_named_or_the_one_whose_directory_it_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    import_lines([HEADER], target)
+    assert _owner(target) is None
+    import_lines([HEADER], target, overwrite=True, node_id=3)
+    assert _owner(target) == 3
+    import_lines([HEADER], target, overwrite=True)
+    assert _owner(target) == 3
+    import_lines([HEADER], target, overwrite=True, node_id=4)
+    assert _owner(target) == 4
+    (target / "FORMAT").write_text("junk")
+    import_lines([HEADER], target, overwrite=True)
+    assert _owner(target) is None
+
+
 def test_keys_layout(store: Store) -> None:
     assert list(keys_layout(store, None)) == [KeysCount("", 0)]
     _fill(store, "a/b/1", "a/b/2", "a/c/d/3", "a/4", "b/5", "6", "é/7")
