@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from diag.errors import ConfigError, InvalidRequest
 from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
+from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore, open_snapshot
 
 
@@ -62,8 +62,6 @@ def import_(raft_dir: Path, db: Path | None, overwrite: bool, node_id: int | Non
         except UnicodeDecodeError as error:
             name = db or "standard input"
             raise InvalidRequest(f"{name} is no export: it is not UTF-8 ({error.reason})") from None
-    # They hold what was just replaced: restoring one would bring it back.
-    shutil.rmtree(raft_dir / SNAPSHOT_DIR, ignore_errors=True)
     click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)
     return 0
 
@@ -74,10 +72,11 @@ def import_(raft_dir: Path, db: Path | None, overwrite: bool, node_id: int | Non
 @_id_option("the one whose snapshot it is")
 def restore(raft_dir: Path, target: Path, node_id: int | None) -> int:
     """Restore the last snapshot of a node's directory into a new one."""
-    snapshots = SnapshotStore(raft_dir / SNAPSHOT_DIR)
+    snapshots = _snapshots_of(raft_dir)
     latest = snapshots.latest()
     if latest is None:
         raise ConfigError(f"{raft_dir} holds no snapshot; take one with diag snapshot")
+    recover(target / DATA_DIR)
     snapshots.restore(latest, target / DATA_DIR, node_id)
     click.echo(f"restored {latest.key_count} keys of log index {latest.index} into {target}", err=True)
     return 0
@@ -103,13 +102,18 @@ def _output(db: Path | None) -> Iterator[TextIO]:
 
 
 def _offline(raft_dir: Path) -> Iterator[str]:
-    latest = SnapshotStore(raft_dir / SNAPSHOT_DIR).latest()
+    latest = _snapshots_of(raft_dir).latest()
     if latest is None:
         raise ConfigError(
             f"{raft_dir} holds no snapshot; start the node and run diag snapshot, or export from it"
         )
     with open_snapshot(latest.path) as store:
         yield from export_lines(store, ())
+
+
+def _snapshots_of(raft_dir: Path) -> SnapshotStore:
+    recover(raft_dir / DATA_DIR)
+    return SnapshotStore(raft_dir / SNAPSHOT_DIR)
 
 
 def _write(out: TextIO, lines: Iterator[str]) -> int:

@@ -1,13 +1,12 @@
 """NDJSON lines back into a store; wire protocol section 7.
 
-The store is built beside its place and renamed into it when all lines were good,
-so a bad line or a full disk leaves what was there.
+The store is built beside its place and put into it when all lines were good, so
+a bad line, a full disk or a crash leaves what was there.
 """
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,11 @@ from diag.kv.apply import apply, validate
 from diag.kv.export import HEADER, RAFT_LOG, STATE_MACHINE
 from diag.kv.logentry import command_of, data_of
 from diag.kv.records import MAX_KEY_BYTES, Record
+from diag.kv.replacement import Replacement, recover
 from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store, WriteTxn
 
 _VERSIONS = ("V002", "V003", "V004")
 _TXN_LINES = 20_000
-_MAKING = ".importing-"
 
 
 class ImportSummary(NamedTuple):
@@ -41,25 +40,22 @@ def import_lines(
     node_id: int | None = None,
     map_size: int = DEFAULT_MAP_SIZE,
 ) -> ImportSummary:
-    """Build a store in ``target`` from exported lines.
+    """Build a store in ``target`` from exported lines; snapshots beside it are of what it replaces, and go.
 
     It is for node ``node_id``; by default for the one whose directory it replaces, and without
     such a one for the first node that opens it.
     Raises ``InvalidRequest`` naming the first bad line, and ``StoreError`` when
     ``target`` holds anything and ``overwrite`` is false; it is then as it was.
     """
+    with directory.explained(target):
+        recover(target)
     if target.exists() and any(target.iterdir()) and not overwrite:
         raise StoreError(f"{target} is not empty; import into a new directory, or say to overwrite it.")
-    with directory.explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=target.parent))
-        try:
-            made_for = _owner(target) if node_id is None else node_id
-            with Store.open(making / "store", node_id=made_for, map_size=map_size) as store:
-                summary = _Import(store).run(lines)
-            _put_in_place(making, target)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    with directory.explained(target), closing(Replacement(target)) as new:
+        made_for = _owner(target) if node_id is None else node_id
+        with Store.open(new.store, node_id=made_for, map_size=map_size) as store:
+            summary = _Import(store).run(lines)
+        new.put_in_place()
     return summary
 
 
@@ -68,17 +64,6 @@ def _owner(target: Path) -> int | None:
         return directory.owner(target)
     except StoreError:
         return None  # there is none, or one that nobody could open
-
-
-def _put_in_place(making: Path, target: Path) -> None:
-    if target.exists():
-        held = directory.DirectoryLock(target, shared=False)
-        try:
-            target.replace(making / "replaced")
-        finally:
-            held.close()
-    (making / "store").replace(target)
-    directory.sync_directory(target.parent)
 
 
 class _Import:
