@@ -55,7 +55,11 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
 @click.option("--overwrite", is_flag=True, help="Replace what the directory holds.")
 @_id_option("the one whose directory is replaced, else the first that starts in it")
 def import_(raft_dir: Path, db: Path | None, overwrite: bool, node_id: int | None) -> int:
-    """Make a node's data directory from an export."""
+    """Make a node's data directory from an export.
+
+    Lines that contradict each other are refused. The format has no end mark, so an export that was
+    cut off between two of its last records is taken for a whole one: see that diag export ended with 0.
+    """
     with db.open(encoding="utf-8") if db else sys.stdin as source:
         try:
             summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite, node_id=node_id)

@@ -18,6 +18,7 @@ from diag.kv.logentry import command_of, data_of
 from diag.kv.records import MAX_KEY_BYTES, Record
 from diag.kv.replacement import Replacement, recover
 from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store, WriteTxn
+from diag.kv.wholeness import Wholeness
 
 _VERSIONS = ("V002", "V003", "V004")
 _TXN_LINES = 20_000
@@ -44,8 +45,9 @@ def import_lines(
 
     It is for node ``node_id``; by default for the one whose directory it replaces, and without
     such a one for the first node that opens it.
-    Raises ``InvalidRequest`` naming the first bad line, and ``StoreError`` when
-    ``target`` holds anything and ``overwrite`` is false; it is then as it was.
+    Raises ``InvalidRequest`` naming the first bad line, or what shows that lines are missing
+    (``diag.kv.wholeness`` says what cannot show it), and ``StoreError`` when ``target`` holds
+    anything and ``overwrite`` is false; it is then as it was.
     """
     with directory.explained(target):
         recover(target)
@@ -70,13 +72,12 @@ class _Import:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._applied = Position()
-        self._seq = 0
         self._nodes: dict[int, dict[str, Any]] = {}
         self._entries: list[tuple[int, Position, Any]] = []
 
     def run(self, lines: Iterable[str]) -> ImportSummary:
         numbered = _parsed(lines)
-        _check_header(next(numbered, None))
+        self._whole = Wholeness(_version(next(numbered, None)))
         going = True
         while going:
             with self._store.write() as txn:
@@ -100,10 +101,9 @@ class _Import:
         return True
 
     def _line(self, txn: WriteTxn, number: int, tree: str, kind: str, value: Any) -> None:
+        self._whole.see(tree, kind, value)
         if (tree, kind) == (STATE_MACHINE, "GenericKV"):
             _put(txn, value["key"], value["value"])
-        elif (tree, kind) == (STATE_MACHINE, "Sequences"):
-            self._seq = int(value["value"])
         elif (tree, kind) == (STATE_MACHINE, "StateMachineMeta"):
             if value["key"] == "LastApplied":
                 self._applied = _position(value["value"]["LogId"])
@@ -116,7 +116,8 @@ class _Import:
 
     def _finish(self, txn: WriteTxn) -> None:
         """Set the counters, then apply the entries the state does not hold yet."""
-        txn.set_seq(max(self._seq, txn.seq()))
+        self._whole.check_state(txn)
+        txn.set_seq(max(self._whole.counter or 0, txn.seq()))
         txn.set_applied(self._applied)
         for number, position, payload in self._entries:
             if position.index <= txn.applied().index:
@@ -126,6 +127,7 @@ class _Import:
             except (KeyError, TypeError, ValueError, InvalidRequest) as failure:
                 raise _bad(number, f"its entry cannot be applied ({failure})") from None
             txn.set_applied(position)
+        self._whole.check_log(txn)
 
     def _apply(self, txn: WriteTxn, payload: Any) -> None:
         if payload == "Blank" or "Membership" in payload:
@@ -137,9 +139,10 @@ class _Import:
             apply(txn, command, int(normal["time_ms"]))
 
 
-#: Lines that say nothing the records do not: the expiry index is rebuilt from them.
+#: Lines that make nothing of themselves: the expiry index is rebuilt from the records.
 _WITHOUT_STATE = frozenset(
-    {(RAFT_LOG, kind) for kind in ("NodeId", "Vote", "Committed", "Purged")} | {(STATE_MACHINE, "Expire")}
+    {(RAFT_LOG, kind) for kind in ("NodeId", "Vote", "Committed", "Purged")}
+    | {(STATE_MACHINE, kind) for kind in ("Expire", "Sequences")}
 )
 
 
@@ -177,14 +180,15 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, str, str, Any]]:
             tree, entry = json.loads(line)
             ((kind, value),) = entry.items()
         except (ValueError, TypeError, AttributeError) as failure:
-            raise _bad(number, f"it is not a [tree, {{kind: value}}] array ({failure})") from None
+            cut = "" if line.endswith("\n") else "; it has no line end, so the export may be cut off in it"
+            raise _bad(number, f"it is not a [tree, {{kind: value}}] array ({failure}){cut}") from None
         yield number, tree, kind, value
 
 
-def _check_header(line: tuple[int, str, str, Any] | None) -> None:
-    if line is None:
+def _version(header: tuple[int, str, str, Any] | None) -> str:
+    if header is None:
         raise InvalidRequest("There are no lines to import; the first one is to be a header.")
-    number, tree, kind, value = line
+    number, tree, kind, value = header
     if (tree, kind) != (HEADER, "DataHeader"):
         raise _bad(number, f"it is a {kind}, and the first line is to be the header")
     try:
@@ -193,6 +197,7 @@ def _check_header(line: tuple[int, str, str, Any] | None) -> None:
         raise _bad(number, "its header names no version") from None
     if version not in _VERSIONS:
         raise _bad(number, f"data version {version!r} is not taken, only {', '.join(_VERSIONS)}")
+    return str(version)
 
 
 def _bad(number: int, what: str) -> InvalidRequest:
