@@ -4,11 +4,12 @@ The store is built beside its place and put into it when all lines were good, so
 a bad line, a full disk or a crash leaves what was there.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from diag.errors import InvalidRequest, StoreError
 from diag.kv import directory, expiry
@@ -177,7 +178,7 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, str, str, Any]]:
         if not line.strip():
             continue
         try:
-            tree, entry = json.loads(line)
+            tree, entry = from_json(line)
             ((kind, value),) = entry.items()
         except (ValueError, TypeError, AttributeError) as failure:
             cut = "" if line.endswith("\n") else "; it has no line end, so the export may be cut off in it"

@@ -154,6 +154,7 @@ def _kv(**value: Any) -> str:
         ([], "no lines"),
         (["[]"], "Line 1 "),
         (["not json"], "Line 1 "),
+        (["[" * 100_000], "Line 1 "),
         ([_kv()], "first line is to be the header"),
         ([HEADER.replace("V004", "V001")], "'V001' is not taken"),
         ([HEADER.replace("V004", "V0")], "'V0' is not taken"),
