@@ -24,7 +24,6 @@ from diag.errors import (
     Unavailable,
 )
 from diag.kv.directory import DATA_DIR
-from diag.kv.replacement import Replacement
 from diag.kv.store import Store
 from diag.node import Node
 from diag.perf.node_process import NodeProcess
@@ -88,13 +87,11 @@ def test_a_directory_of_another_node_is_refused_and_not_overwritten(tmp_path: Pa
 
 def test_a_node_starts_from_what_an_import_that_was_cut_short_was_to_replace(tmp_path: Path) -> None:
     started(config(tmp_path))
-    cut_short = Replacement(tmp_path / DATA_DIR)
-    Store.open(cut_short.store).close()
-    (tmp_path / DATA_DIR).replace(cut_short.store.parent / "replaced")
-    with pytest.raises(DirectoryInUse, match="is being replaced"):
-        started(config(tmp_path))
-    cut_short._lock.close()
+    cut_short = tmp_path / ".importing-1"
+    Store.open(cut_short / "store").close()
+    (tmp_path / DATA_DIR).replace(cut_short / "replaced")
     started(config(tmp_path))
+    assert not cut_short.exists()
     with Store.open(tmp_path / DATA_DIR, readonly=True) as store, store.read() as txn:
         assert txn.applied().term == 2
 

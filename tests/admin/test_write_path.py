@@ -31,8 +31,12 @@ class Clock:
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[LocalLog]:
-    store = Store.open(tmp_path / "store", map_size=1 << 20)
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "store", map_size=1 << 20)
+
+
+@pytest.fixture
+async def log(store: Store, tmp_path: Path) -> AsyncIterator[LocalLog]:
     log = LocalLog(store, NodeAddress(1, "1", "h", 1, None), SnapshotStore(tmp_path / "snapshots"), lambda: 1)
     await log.start()
     yield log
@@ -110,12 +114,12 @@ async def test_a_fault_of_an_idle_log_is_found_and_its_end_too(tmp_path: Path) -
         await log.stop()
 
 
-async def test_a_log_that_is_stuck_is_told_within_the_time_allowed(log: LocalLog, tmp_path: Path) -> None:
+async def test_a_log_that_is_stuck_is_told_within_the_time_allowed(log: LocalLog, store: Store) -> None:
     check = WritePath(log, patience=PATIENCE)
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with log._store.write():  # a commit that does not end cannot be asked for
+        with store.write():
             held.set()
             done.wait(30)
 
