@@ -16,6 +16,7 @@
     │   └── NotInTime            it goes on, but the caller's time is up
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
+    │   ├── OtherNode
     │   ├── NewerFormat
     │   ├── Damaged
     │   └── NoSpace
@@ -140,6 +141,10 @@ class StoreError(MetaError):
 
 class DirectoryInUse(StoreError):
     """Another process has the data directory open."""
+
+
+class OtherNode(StoreError):
+    """The data directory belongs to a node of another id."""
 
 
 class NewerFormat(StoreError):

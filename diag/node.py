@@ -21,6 +21,7 @@ from diag.admin.server import AdminServer
 from diag.config import Config, show_config
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
+from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.kv.view import Reader
@@ -83,7 +84,8 @@ class Node:
 
     async def _start(self) -> None:
         config, raft = self._config, self._config.raft_config
-        store = Store.open(raft.raft_dir / DATA_DIR)
+        recover(raft.raft_dir / DATA_DIR)
+        store = Store.open(raft.raft_dir / DATA_DIR, node_id=raft.id)
         self._running.callback(store.close)
         snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
         log = LocalLog(store, _address_of(config), snapshots, _clock_ms, raft.snapshot_logs_since_last)

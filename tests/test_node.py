@@ -14,7 +14,15 @@ import trustme
 
 from diag.cli import main
 from diag.config import Config, load_config
-from diag.errors import ConfigError, DirectoryInUse, MetaError, NewerFormat, StoreError, Unavailable
+from diag.errors import (
+    ConfigError,
+    DirectoryInUse,
+    MetaError,
+    NewerFormat,
+    OtherNode,
+    StoreError,
+    Unavailable,
+)
 from diag.kv.directory import DATA_DIR
 from diag.kv.store import Store
 from diag.node import Node
@@ -65,6 +73,27 @@ def test_a_taken_port_is_a_sentence_and_leaves_nothing_locked(tmp_path: Path) ->
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     with NodeProcess(tmp_path), pytest.raises(DirectoryInUse, match="is in use by another process"):
         started(config(tmp_path / "raft"))
+
+
+def test_a_directory_of_another_node_is_refused_and_not_overwritten(tmp_path: Path) -> None:
+    started(config(tmp_path / "raft"))
+    data = tmp_path / "raft" / "store" / "data.mdb"
+    before = data.read_bytes()
+    with pytest.raises(OtherNode, match="belongs to node 0, and this is node 5"):
+        started(config(tmp_path / "raft", **{"raft_config.id": "5"}))
+    assert data.read_bytes() == before
+    started(config(tmp_path / "raft"))
+
+
+def test_a_node_starts_from_what_an_import_that_was_cut_short_was_to_replace(tmp_path: Path) -> None:
+    started(config(tmp_path))
+    cut_short = tmp_path / ".importing-1"
+    Store.open(cut_short / "store").close()
+    (tmp_path / DATA_DIR).replace(cut_short / "replaced")
+    started(config(tmp_path))
+    assert not cut_short.exists()
+    with Store.open(tmp_path / DATA_DIR, readonly=True) as store, store.read() as txn:
+        assert txn.applied().term == 2
 
 
 def test_a_newer_format_is_refused_and_not_overwritten(tmp_path: Path) -> None:

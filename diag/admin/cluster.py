@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 
+from diag.admin.methods import READ
 from diag.admin.views import Views
 from diag.metrics.exposition import exposition
 from diag.replication import OrderedLog
@@ -18,19 +19,19 @@ def router(
     """Handlers are coroutines without an await: they read live state on the loop that changes it."""
     routes = APIRouter()
 
-    @routes.get("/v1/cluster/nodes")
+    @routes.api_route("/v1/cluster/nodes", methods=READ)
     async def nodes() -> JSONResponse:
         return _json(views.nodes(log.status()))
 
-    @routes.get("/v1/cluster/status")
+    @routes.api_route("/v1/cluster/status", methods=READ)
     async def status() -> JSONResponse:
         return _json(views.status(log.status()))
 
-    @routes.get("/v1/config")
+    @routes.api_route("/v1/config", methods=READ)
     async def config() -> PlainTextResponse:
         return PlainTextResponse(config_text(), headers={"Cache-Control": "no-store"})
 
-    @routes.get("/v1/metrics")
+    @routes.api_route("/v1/metrics", methods=READ)
     async def metrics(request: Request) -> Response:
         accept = ",".join(request.headers.getlist("accept"))
         content, media_type = exposition(registry, accept)

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from diag.admin import queries, views
 from diag.admin.background import Background
 from diag.admin.guard import Guard
+from diag.admin.methods import READ
 from diag.errors import Conflict, InvalidRequest, MetaError, NotInTime, NotLeader
 from diag.kv.commands import FeaturesAre, SetFeature
 from diag.replication import ClusterStatus, OrderedLog, SnapshotFacts
@@ -47,7 +48,7 @@ def router(
         to = queries.whole("to", params["to"]) if "to" in params else None
         raise _no_transfer(log.status(), to)
 
-    @routes.get("/v1/features/list")
+    @routes.api_route("/v1/features/list", methods=READ)
     async def list_features() -> JSONResponse:
         return JSONResponse({"features": list(known_features), "enabled": sorted(features())})
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from diag.admin import queries
 from diag.admin.checks import Check
+from diag.admin.methods import READ
 
 
 def router(checks: Sequence[Check]) -> APIRouter:
@@ -18,32 +19,32 @@ def router(checks: Sequence[Check]) -> APIRouter:
     routes = APIRouter()
     names = [check.name for check in checks]
 
-    @routes.get("/v1/health")
+    @routes.api_route("/v1/health", methods=READ)
     async def health() -> JSONResponse:
         return JSONResponse({"status": "pass"})
 
-    @routes.get("/livez")
+    @routes.api_route("/livez", methods=READ)
     async def livez() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    @routes.get("/readyz")
+    @routes.api_route("/readyz", methods=READ)
     async def readyz(request: Request) -> PlainTextResponse:
         params = queries.only(request, ["verbose"], repeated=["exclude"])
         excluded = set(request.query_params.getlist("exclude"))
         for name in excluded.difference(names):
             raise queries.unknown_name("check", name, names)
-        return _report(checks, excluded, queries.flag(params, "verbose"))
+        return await _report(checks, excluded, queries.flag(params, "verbose"))
 
     return routes
 
 
-def _report(checks: Sequence[Check], excluded: set[str], verbose: bool) -> PlainTextResponse:
+async def _report(checks: Sequence[Check], excluded: set[str], verbose: bool) -> PlainTextResponse:
     lines, failed = [], 0
     for check in checks:
         if check.name in excluded:
             lines.append(f"[+]{check.name} excluded")
             continue
-        reason = check.run()
+        reason = await check.run()
         failed += reason is not None
         lines.append(f"[+]{check.name} ok" if reason is None else f"[-]{check.name} failed: {reason}")
     if not failed and not verbose:

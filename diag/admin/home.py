@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from diag.admin import queries
 from diag.admin.guard import Guard
+from diag.admin.methods import READ
 from diag.profilers.lock import ProfileLock
 from diag.replication import OrderedLog
 
@@ -61,9 +62,9 @@ def router(log: OrderedLog, lock: ProfileLock, guard: Guard) -> APIRouter:
     """``lock`` is only looked at, to say who holds it."""
     routes = APIRouter(dependencies=[Depends(guard)])
 
-    @routes.get("/debug/home")
-    @routes.get("/debug/pprof/")
-    @routes.get("/debug/pprof")
+    @routes.api_route("/debug/home", methods=READ)
+    @routes.api_route("/debug/pprof/", methods=READ)
+    @routes.api_route("/debug/pprof", methods=READ)
     async def home(request: Request) -> HTMLResponse:
         queries.only(request, [])
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from diag.admin import queries
 from diag.admin.answers import answer, form_of
 from diag.admin.guard import Guard
+from diag.admin.methods import READ
 from diag.admin.presence import while_present
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
@@ -53,7 +54,7 @@ def router(profilers: Profilers, log: OrderedLog, guard: Guard) -> APIRouter:
     async def trace(request: Request) -> Response:
         return await profile(request, TraceRequest, profilers.trace, "call trace")
 
-    @routes.get("/debug/pprof/threads")
+    @routes.api_route("/debug/pprof/threads", methods=READ)
     async def threads(request: Request) -> Response:
         params = queries.only(request, ["format"])
         form = queries.one_of("format", params.get("format", _threads_form(request)), ["text", "json"])

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -16,7 +15,17 @@ from diag.errors import ConfigError, InvalidRequest
 from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
+from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore, open_snapshot
+
+
+def _id_option(default: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    return click.option(
+        "--id",
+        "node_id",
+        type=click.IntRange(0, 2**64 - 1),
+        help=f"The node it is for; by default {default}.",
+    )
 
 
 @click.command()
@@ -44,16 +53,19 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
     "--db", type=click.Path(path_type=Path, exists=True), help="Read this file instead of standard input."
 )
 @click.option("--overwrite", is_flag=True, help="Replace what the directory holds.")
-def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
-    """Make a node's data directory from an export."""
+@_id_option("the one whose directory is replaced, else the first that starts in it")
+def import_(raft_dir: Path, db: Path | None, overwrite: bool, node_id: int | None) -> int:
+    """Make a node's data directory from an export.
+
+    Lines that contradict each other are refused. The format has no end mark, so an export that was
+    cut off between two of its last records is taken for a whole one: see that diag export ended with 0.
+    """
     with db.open(encoding="utf-8") if db else sys.stdin as source:
         try:
-            summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite)
+            summary = import_lines(source, raft_dir / DATA_DIR, overwrite=overwrite, node_id=node_id)
         except UnicodeDecodeError as error:
             name = db or "standard input"
             raise InvalidRequest(f"{name} is no export: it is not UTF-8 ({error.reason})") from None
-    # They hold what was just replaced: restoring one would bring it back.
-    shutil.rmtree(raft_dir / SNAPSHOT_DIR, ignore_errors=True)
     click.echo(f"imported {summary.keys} keys, last seq {summary.seq}, into {raft_dir}", err=True)
     return 0
 
@@ -61,13 +73,15 @@ def import_(raft_dir: Path, db: Path | None, overwrite: bool) -> int:
 @click.command()
 @click.option("--raft-dir", type=click.Path(path_type=Path), required=True, help="Whose snapshot.")
 @click.option("--to", "target", type=click.Path(path_type=Path), required=True, help="A new raft directory.")
-def restore(raft_dir: Path, target: Path) -> int:
+@_id_option("the one whose snapshot it is")
+def restore(raft_dir: Path, target: Path, node_id: int | None) -> int:
     """Restore the last snapshot of a node's directory into a new one."""
-    snapshots = SnapshotStore(raft_dir / SNAPSHOT_DIR)
+    snapshots = _snapshots_of(raft_dir)
     latest = snapshots.latest()
     if latest is None:
         raise ConfigError(f"{raft_dir} holds no snapshot; take one with diag snapshot")
-    snapshots.restore(latest, target / DATA_DIR)
+    recover(target / DATA_DIR)
+    snapshots.restore(latest, target / DATA_DIR, node_id)
     click.echo(f"restored {latest.key_count} keys of log index {latest.index} into {target}", err=True)
     return 0
 
@@ -92,13 +106,18 @@ def _output(db: Path | None) -> Iterator[TextIO]:
 
 
 def _offline(raft_dir: Path) -> Iterator[str]:
-    latest = SnapshotStore(raft_dir / SNAPSHOT_DIR).latest()
+    latest = _snapshots_of(raft_dir).latest()
     if latest is None:
         raise ConfigError(
             f"{raft_dir} holds no snapshot; start the node and run diag snapshot, or export from it"
         )
     with open_snapshot(latest.path) as store:
         yield from export_lines(store, ())
+
+
+def _snapshots_of(raft_dir: Path) -> SnapshotStore:
+    recover(raft_dir / DATA_DIR)
+    return SnapshotStore(raft_dir / SNAPSHOT_DIR)
 
 
 def _write(out: TextIO, lines: Iterator[str]) -> int:

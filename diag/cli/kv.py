@@ -12,7 +12,7 @@ import grpc
 
 from diag.cli.admin_client import authority, ca_option
 from diag.cli.kinds import Seconds
-from diag.errors import MetaError
+from diag.errors import MetaError, Unavailable
 from diag.kv.records import Record
 from diag.rpc.client import MetaClient
 
@@ -43,6 +43,8 @@ def refusals_told() -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         raise MetaError(f"{error.code().name}: {error.details()}") from None
+    except Unavailable as error:
+        raise Unavailable(f"{error.grpc_status}: {error}") from None
 
 
 @click.group()
@@ -134,7 +136,10 @@ def mget(endpoint: tuple[str, ...], keys: tuple[str, ...]) -> int:
 @click.argument("key")
 @click.argument("key_end", required=False)
 def watch(endpoint: tuple[str, ...], initial_flush: bool, key: str, key_end: str | None) -> int:
-    """Print changes of KEY, or of [KEY, KEY_END), a JSON object a line, until interrupted."""
+    """Print changes of KEY, or of [KEY, KEY_END), a JSON object a line, until interrupted.
+
+    Exit code 1 when the node ends the watch, with its reason, or goes away.
+    """
 
     async def run(client: MetaClient) -> int:
         async for event in client.watch(key, key_end, initial_flush=initial_flush):

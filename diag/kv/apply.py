@@ -10,6 +10,8 @@ from diag.kv import expiry
 from diag.kv.commands import (
     FOREVER,
     AsIs,
+    Blank,
+    Blanked,
     Command,
     DeleteByPrefix,
     FeaturesAre,
@@ -32,7 +34,7 @@ from diag.kv.txn import Step, transact
 KNOWN_FEATURES = ("dummy", "dummy_feature2")
 
 #: What ``PutSequential`` appends to its prefix: 21 digits in groups of three.
-_SEQUENTIAL_BYTES = 27
+SEQUENTIAL_BYTES = 27
 
 
 def apply(txn: WriteTxn, command: Command, log_time_ms: int) -> tuple[Reply, list[Change]]:
@@ -40,6 +42,8 @@ def apply(txn: WriteTxn, command: Command, log_time_ms: int) -> tuple[Reply, lis
 
     A log time before an earlier entry's counts as that one.
     """
+    if type(command) is Blank:
+        return Blanked(), []
     now = txn.advance_log_time(log_time_ms)
     purged = expiry.purge(txn, now)
     step = Step(txn, now)
@@ -120,7 +124,7 @@ def _check_operation(operation: Operation) -> None:
         _check_key(operation.prefix)
         return
     if isinstance(operation, PutSequential):
-        _check_key(operation.prefix, MAX_KEY_BYTES - _SEQUENTIAL_BYTES)
+        _check_key(operation.prefix, MAX_KEY_BYTES - SEQUENTIAL_BYTES)
         _check_key(operation.sequence_key)
         _check_lifetime(operation.lifetime)
         return

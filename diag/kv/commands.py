@@ -151,7 +151,11 @@ class SetFeature(NamedTuple):
     enable: bool
 
 
-Command: TypeAlias = Upsert | Transaction | SetFeature
+class Blank(NamedTuple):
+    """An entry that changes nothing and purges nothing; applied, it shows that the log takes entries."""
+
+
+Command: TypeAlias = Upsert | Transaction | SetFeature | Blank
 
 
 class Upserted(NamedTuple):
@@ -205,4 +209,8 @@ class FeaturesAre(NamedTuple):
     enabled: tuple[str, ...]
 
 
-Reply: TypeAlias = Upserted | Transacted | FeaturesAre
+class Blanked(NamedTuple):
+    """The reply to ``Blank``."""
+
+
+Reply: TypeAlias = Upserted | Transacted | FeaturesAre | Blanked

@@ -12,7 +12,7 @@ from pathlib import Path
 import lmdb
 from lmdb.verify import VerifyError, verify
 
-from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, StoreError
+from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, OtherNode, StoreError
 
 #: Where a node keeps its store and its snapshots, below its raft directory.
 DATA_DIR = "store"
@@ -132,10 +132,28 @@ def check_length(path: Path, pages: int, page_size: int) -> None:
         _walk_pages(data)
 
 
-def write_format(path: Path, *, ready: bool) -> None:
+def owner(path: Path) -> int | None:
+    """The id of the node whose directory this is; None in one that no node has opened yet."""
+    node_id = _read_format(path).get("node_id")
+    return node_id if isinstance(node_id, int) else None
+
+
+def check_owner(path: Path, node_id: int) -> None:
+    """Refuse another node's directory: its history would go on under two ids."""
+    owned_by = owner(path)
+    if owned_by not in (None, node_id):
+        raise OtherNode(
+            f"{path} belongs to node {owned_by}, and this is node {node_id}; start it with --id {owned_by}, "
+            f"or give node {node_id} a directory of its own with --raft-dir."
+        )
+
+
+def write_format(path: Path, *, ready: bool, node_id: int | None = None) -> None:
     """Mark a directory as ours, durably; not ``ready`` while the data file is being made."""
-    content = json.dumps({"version": FORMAT_VERSION, "ready": ready})
-    write_durably(path / FORMAT, content.encode() + b"\n")
+    fields: dict[str, object] = {"version": FORMAT_VERSION, "ready": ready}
+    if node_id is not None:
+        fields["node_id"] = node_id
+    write_durably(path / FORMAT, json.dumps(fields).encode() + b"\n")
 
 
 def _read_format(path: Path) -> dict[str, object]:
@@ -152,6 +170,9 @@ def _read_format(path: Path) -> dict[str, object]:
         raise NewerFormat(
             f"{path} has format {version}, this program reads up to {FORMAT_VERSION}; use a newer program."
         )
+    node_id = fields.get("node_id")
+    if node_id is not None and (type(node_id) is not int or node_id < 0):
+        raise Damaged(f"{path / FORMAT} names node_id {node_id!r}; a number from 0 was expected.")
     return dict(fields)
 
 

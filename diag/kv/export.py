@@ -1,8 +1,9 @@
 """A state as NDJSON lines, each a ``[tree, entry]`` array; wire protocol section 7."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
+
+from pydantic_core import to_json
 
 from diag.kv.records import Record
 from diag.kv.store import Position, ReadTxn, Store
@@ -96,4 +97,4 @@ def _record(record: Record) -> dict[str, Any]:
 
 
 def _line(tree: str, kind: str, value: object) -> str:
-    return json.dumps([tree, {kind: value}], separators=(",", ":"), ensure_ascii=False)
+    return to_json([tree, {kind: value}]).decode()

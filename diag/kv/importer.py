@@ -1,15 +1,15 @@
 """NDJSON lines back into a store; wire protocol section 7.
 
-The store is built beside its place and renamed into it when all lines were good,
-so a bad line or a full disk leaves what was there.
+The store is built beside its place and put into it when all lines were good, so
+a bad line, a full disk or a crash leaves what was there.
 """
 
-import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from diag.errors import InvalidRequest, StoreError
 from diag.kv import directory, expiry
@@ -17,11 +17,12 @@ from diag.kv.apply import apply, validate
 from diag.kv.export import HEADER, RAFT_LOG, STATE_MACHINE
 from diag.kv.logentry import command_of, data_of
 from diag.kv.records import MAX_KEY_BYTES, Record
+from diag.kv.replacement import Replacement, recover
 from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store, WriteTxn
+from diag.kv.wholeness import Wholeness
 
 _VERSIONS = ("V002", "V003", "V004")
 _TXN_LINES = 20_000
-_MAKING = ".importing-"
 
 
 class ImportSummary(NamedTuple):
@@ -34,49 +35,50 @@ class ImportSummary(NamedTuple):
 
 
 def import_lines(
-    lines: Iterable[str], target: Path, *, overwrite: bool = False, map_size: int = DEFAULT_MAP_SIZE
+    lines: Iterable[str],
+    target: Path,
+    *,
+    overwrite: bool = False,
+    node_id: int | None = None,
+    map_size: int = DEFAULT_MAP_SIZE,
 ) -> ImportSummary:
-    """Build a store in ``target`` from exported lines.
+    """Build a store in ``target`` from exported lines; snapshots beside it are of what it replaces, and go.
 
-    Raises ``InvalidRequest`` naming the first bad line, and ``StoreError`` when
-    ``target`` holds anything and ``overwrite`` is false; it is then as it was.
+    It is for node ``node_id``; by default for the one whose directory it replaces, and without
+    such a one for the first node that opens it.
+    Raises ``InvalidRequest`` naming the first bad line, or what shows that lines are missing
+    (``diag.kv.wholeness`` says what cannot show it), and ``StoreError`` when ``target`` holds
+    anything and ``overwrite`` is false; it is then as it was.
     """
+    with directory.explained(target):
+        recover(target)
     if target.exists() and any(target.iterdir()) and not overwrite:
         raise StoreError(f"{target} is not empty; import into a new directory, or say to overwrite it.")
-    with directory.explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=target.parent))
-        try:
-            with Store.open(making / "store", map_size=map_size) as store:
-                summary = _Import(store).run(lines)
-            _put_in_place(making, target)
-        finally:
-            shutil.rmtree(making, ignore_errors=True)
+    with directory.explained(target), closing(Replacement(target)) as new:
+        made_for = _owner(target) if node_id is None else node_id
+        with Store.open(new.store, node_id=made_for, map_size=map_size) as store:
+            summary = _Import(store).run(lines)
+        new.put_in_place()
     return summary
 
 
-def _put_in_place(making: Path, target: Path) -> None:
-    if target.exists():
-        held = directory.DirectoryLock(target, shared=False)
-        try:
-            target.replace(making / "replaced")
-        finally:
-            held.close()
-    (making / "store").replace(target)
-    directory.sync_directory(target.parent)
+def _owner(target: Path) -> int | None:
+    try:
+        return directory.owner(target)
+    except StoreError:
+        return None  # there is none, or one that nobody could open
 
 
 class _Import:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._applied = Position()
-        self._seq = 0
         self._nodes: dict[int, dict[str, Any]] = {}
         self._entries: list[tuple[int, Position, Any]] = []
 
     def run(self, lines: Iterable[str]) -> ImportSummary:
         numbered = _parsed(lines)
-        _check_header(next(numbered, None))
+        self._whole = Wholeness(_version(next(numbered, None)))
         going = True
         while going:
             with self._store.write() as txn:
@@ -100,10 +102,9 @@ class _Import:
         return True
 
     def _line(self, txn: WriteTxn, number: int, tree: str, kind: str, value: Any) -> None:
+        self._whole.see(tree, kind, value)
         if (tree, kind) == (STATE_MACHINE, "GenericKV"):
             _put(txn, value["key"], value["value"])
-        elif (tree, kind) == (STATE_MACHINE, "Sequences"):
-            self._seq = int(value["value"])
         elif (tree, kind) == (STATE_MACHINE, "StateMachineMeta"):
             if value["key"] == "LastApplied":
                 self._applied = _position(value["value"]["LogId"])
@@ -116,7 +117,8 @@ class _Import:
 
     def _finish(self, txn: WriteTxn) -> None:
         """Set the counters, then apply the entries the state does not hold yet."""
-        txn.set_seq(max(self._seq, txn.seq()))
+        self._whole.check_state(txn)
+        txn.set_seq(max(self._whole.counter or 0, txn.seq()))
         txn.set_applied(self._applied)
         for number, position, payload in self._entries:
             if position.index <= txn.applied().index:
@@ -126,6 +128,7 @@ class _Import:
             except (KeyError, TypeError, ValueError, InvalidRequest) as failure:
                 raise _bad(number, f"its entry cannot be applied ({failure})") from None
             txn.set_applied(position)
+        self._whole.check_log(txn)
 
     def _apply(self, txn: WriteTxn, payload: Any) -> None:
         if payload == "Blank" or "Membership" in payload:
@@ -137,9 +140,10 @@ class _Import:
             apply(txn, command, int(normal["time_ms"]))
 
 
-#: Lines that say nothing the records do not: the expiry index is rebuilt from them.
+#: Lines that make nothing of themselves: the expiry index is rebuilt from the records.
 _WITHOUT_STATE = frozenset(
-    {(RAFT_LOG, kind) for kind in ("NodeId", "Vote", "Committed", "Purged")} | {(STATE_MACHINE, "Expire")}
+    {(RAFT_LOG, kind) for kind in ("NodeId", "Vote", "Committed", "Purged")}
+    | {(STATE_MACHINE, kind) for kind in ("Expire", "Sequences")}
 )
 
 
@@ -174,17 +178,18 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, str, str, Any]]:
         if not line.strip():
             continue
         try:
-            tree, entry = json.loads(line)
+            tree, entry = from_json(line)
             ((kind, value),) = entry.items()
         except (ValueError, TypeError, AttributeError) as failure:
-            raise _bad(number, f"it is not a [tree, {{kind: value}}] array ({failure})") from None
+            cut = "" if line.endswith("\n") else "; it has no line end, so the export may be cut off in it"
+            raise _bad(number, f"it is not a [tree, {{kind: value}}] array ({failure}){cut}") from None
         yield number, tree, kind, value
 
 
-def _check_header(line: tuple[int, str, str, Any] | None) -> None:
-    if line is None:
+def _version(header: tuple[int, str, str, Any] | None) -> str:
+    if header is None:
         raise InvalidRequest("There are no lines to import; the first one is to be a header.")
-    number, tree, kind, value = line
+    number, tree, kind, value = header
     if (tree, kind) != (HEADER, "DataHeader"):
         raise _bad(number, f"it is a {kind}, and the first line is to be the header")
     try:
@@ -193,6 +198,7 @@ def _check_header(line: tuple[int, str, str, Any] | None) -> None:
         raise _bad(number, "its header names no version") from None
     if version not in _VERSIONS:
         raise _bad(number, f"data version {version!r} is not taken, only {', '.join(_VERSIONS)}")
+    return str(version)
 
 
 def _bad(number: int, what: str) -> InvalidRequest:

@@ -83,8 +83,11 @@ class SnapshotStore:
         """Raise ``Damaged`` unless the data are, byte for byte, what was written."""
         _verify(info)
 
-    def restore(self, info: SnapshotInfo, target: Path) -> None:
-        """Copy a verified snapshot into ``target``, which must be absent or empty."""
+    def restore(self, info: SnapshotInfo, target: Path, node_id: int | None = None) -> None:
+        """Copy a verified snapshot into ``target``, which must be absent or empty.
+
+        It is for node ``node_id``, by default for the one that the snapshot is of.
+        """
         _verify(info)
         if target.exists() and any(target.iterdir()):
             raise StoreError(f"{target} is not empty; restore into a new directory.")
@@ -94,6 +97,8 @@ class SnapshotStore:
             try:
                 for name in (directory.DATA, directory.FORMAT):
                     _copy_durably(info.path / name, making / name)
+                if node_id is not None:
+                    directory.write_format(making, ready=True, node_id=node_id)
                 making.chmod(0o755)
                 making.replace(target)
                 directory.sync_directory(target.parent)

@@ -262,12 +262,13 @@ class Reading:
 
 
 class Store:
-    """A data directory opened by this process."""
+    """A data directory opened by this process; ``node_id`` is whose it is, None when nobody's yet."""
 
     def __init__(
         self, path: Path, env: lmdb.Environment, lock: directory.DirectoryLock, readonly: bool
     ) -> None:
         self.path = path
+        self.node_id = directory.owner(path)
         self._env = env
         self._lock = lock
         self._readonly = readonly
@@ -278,14 +279,20 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: Path, *, map_size: int = DEFAULT_MAP_SIZE, readonly: bool = False, sync: bool = True
+        cls,
+        path: Path,
+        *,
+        node_id: int | None = None,
+        map_size: int = DEFAULT_MAP_SIZE,
+        readonly: bool = False,
+        sync: bool = True,
     ) -> Self:
         """Open a store, making it when the directory holds none and ``readonly`` is not asked.
 
-        ``map_size`` is the most the data may grow to, in bytes. ``sync=False`` drops
-        durability, for a copy that is thrown away when building it fails.
-        Raises ``DirectoryInUse``, ``NewerFormat``, ``Damaged`` or ``NoSpace``; the
-        directory is then as it was.
+        ``node_id`` is whose it must be; a directory of nobody becomes that node's. ``map_size``
+        is the most the data may grow to, in bytes. ``sync=False`` drops durability, for a copy
+        that is thrown away when building it fails. Raises ``DirectoryInUse``, ``OtherNode``,
+        ``NewerFormat``, ``Damaged`` or ``NoSpace``; the directory is then as it was.
         """
         with directory.explained(path):
             if not readonly:
@@ -293,20 +300,28 @@ class Store:
             lock = directory.DirectoryLock(path, shared=readonly)
         try:
             with directory.explained(path):
-                return cls._open_locked(path, lock, map_size, readonly, sync)
+                return cls._open_locked(path, lock, node_id, map_size, readonly, sync)
         except BaseException:
             lock.close()
             raise
 
     @classmethod
     def _open_locked(
-        cls, path: Path, lock: directory.DirectoryLock, map_size: int, readonly: bool, sync: bool
+        cls,
+        path: Path,
+        lock: directory.DirectoryLock,
+        node_id: int | None,
+        map_size: int,
+        readonly: bool,
+        sync: bool,
     ) -> Self:
         new = not readonly and directory.is_new(path)
         if new:
             directory.write_format(path, ready=False)
         else:
             directory.check(path)
+            if node_id is not None:
+                directory.check_owner(path, node_id)
         env = lmdb.open(
             str(path),
             map_size=map_size,
@@ -327,8 +342,9 @@ class Store:
         except BaseException:
             env.close()
             raise
-        if new:
-            directory.write_format(path, ready=True)
+        if new or (node_id is not None and store.node_id is None):
+            directory.write_format(path, ready=True, node_id=node_id)
+            store.node_id = node_id
         return store
 
     def read(self) -> "Reading":
@@ -357,7 +373,7 @@ class Store:
         self._refuse_closed()
         with directory.explained(target):
             self._env.copy(str(target), compact=True)
-            directory.write_format(target, ready=True)
+            directory.write_format(target, ready=True, node_id=self.node_id)
 
     def close(self) -> None:
         """Let the directory go; idempotent. No transaction may be open."""

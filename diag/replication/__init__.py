@@ -4,6 +4,7 @@ Two engines stand behind one interface: ``local`` for a single node, and a
 cluster engine. Whatever needs replicated state sees only what is here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,7 @@ class LogCounters:
     leader_changes: int
     snapshot_building: bool
     snapshot_written_entries: int
+    acknowledged_at: float = -math.inf  # when a proposal was last acknowledged, by time.monotonic()
 
 
 class OrderedLog(Protocol):

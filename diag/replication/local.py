@@ -8,6 +8,7 @@ resolves the proposers. Reads do not come here at all.
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -85,6 +86,7 @@ class LocalLog:
         self._failed = 0
         self._leader_changes = 0
         self._snapshot_entries = 0
+        self._acknowledged_at = -math.inf
 
     @property
     def reads_are_local(self) -> bool:
@@ -182,6 +184,7 @@ class LocalLog:
             leader_changes=self._leader_changes,
             snapshot_building=self._snapshot_task is not None,
             snapshot_written_entries=self._snapshot_entries,
+            acknowledged_at=self._acknowledged_at,
         )
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
@@ -266,6 +269,8 @@ class LocalLog:
         self._figures = figures
         self._pending -= len(proposals)
         self._failed += failed
+        if failed < len(proposals):
+            self._acknowledged_at = time.monotonic()
         for (_, done), result in zip(proposals, results, strict=True):
             if done.done():
                 continue  # its caller was cancelled; the command is applied all the same

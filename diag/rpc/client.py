@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 import grpc.aio
 
+from diag.errors import Unavailable
 from diag.kv.commands import Deleted, Upsert, Upserted, WasPut
 from diag.kv.records import Record
 from diag.rpc.auth import PROTOCOL_VERSION, TOKEN_KEY
@@ -17,7 +18,10 @@ from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.stubs.meta_pb2_grpc import MetaServiceStub
 from diag.rpc.translate import read_record
 
-_RETRIED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE)
+_RETRIED = frozenset((grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE))
+
+#: How a call may end whose node goes away in the middle of it. A handshake is tried again after each of them.
+_CUT_OFF = frozenset((grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL))
 
 #: Seconds before the third attempt; longer before each one after it. The second is made at once.
 _PAUSE = 0.1
@@ -35,6 +39,7 @@ class WatchEvent(NamedTuple):
 
 
 class _Session(NamedTuple):
+    endpoint: str
     stub: MetaServiceStub
     metadata: tuple[tuple[str, bytes], ...]
 
@@ -45,7 +50,7 @@ class MetaClient:
     ``tls_ca`` (PEM) turns TLS on; ``tls_domain`` is the name the certificate carries, where that is
     not the host. ``timeout`` is seconds a call; watches and exports have none. A call is tried
     ``attempts`` times in all when the token is refused or the node unavailable, so a write may have
-    been applied twice. Every method raises grpc.aio.AioRpcError.
+    been applied twice. Every method raises grpc.aio.AioRpcError, and ``watch`` Unavailable as well.
     """
 
     def __init__(
@@ -137,14 +142,34 @@ class MetaClient:
     async def watch(
         self, key: str, key_end: str | None = None, *, initial_flush: bool = False, filter_type: int = 0
     ) -> AsyncIterator[WatchEvent]:
-        """Changes of ``key``, or of ``[key, key_end)``, until the caller leaves or the node ends it."""
+        """Changes of ``key``, or of ``[key, key_end)``, until the caller leaves.
+
+        Raises Unavailable, with the node's reason, when the node ends it or goes away. It is not begun
+        anew: what changed in between would be missing, and nobody would know.
+        """
         request = pb.WatchRequest(key=key, key_end=key_end, initial_flush=initial_flush)
         request.filter_type = filter_type  # type: ignore[assignment]  # an enum is a number here
-        async for response in self._stream("Watch", request, endless=True):
-            if response.HasField("event"):
-                event = response.event
-                prev, current = _optional(event, "prev"), _optional(event, "current")
-                yield WatchEvent(event.key, prev, current, response.is_initialization)
+
+        async def begin(session: _Session) -> tuple[Any, str]:
+            replies = session.stub.Watch(request, metadata=session.metadata)
+            await replies.wait_for_connection()
+            return replies, session.endpoint
+
+        replies, endpoint = await self._retry(begin)
+        try:
+            while (response := await replies.read()) is not grpc.aio.EOF:
+                if response.HasField("event"):
+                    event = response.event
+                    prev, current = _optional(event, "prev"), _optional(event, "current")
+                    yield WatchEvent(event.key, prev, current, response.is_initialization)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _CUT_OFF:
+                raise
+            raise Unavailable(
+                f"the node at {endpoint} ended the watch or went away: {error.details()}"
+            ) from error
+        finally:
+            replies.cancel()
 
     async def export(self, chunk_size: int = 32) -> AsyncIterator[str]:
         """The catalogue as lines of JSON; ``chunk_size`` lines travel in a message."""
@@ -207,7 +232,8 @@ class MetaClient:
                 session = session or await self._connect()
                 return await call(session)
             except grpc.aio.AioRpcError as error:
-                if error.code() not in _RETRIED or attempt == self._attempts:
+                retried = _RETRIED if session else _RETRIED | _CUT_OFF
+                if error.code() not in retried or attempt == self._attempts:
                     raise
                 self._leave(session, error.code())
                 await asyncio.sleep(_PAUSE * (attempt - 1))
@@ -217,10 +243,11 @@ class MetaClient:
         """A session with the first endpoint; calls that come together share it."""
         async with self._connecting:
             if self._session is None:
-                stub = MetaServiceStub(self._channel(self._endpoints[0]))  # type: ignore[no-untyped-call]
+                endpoint = self._endpoints[0]
+                stub = MetaServiceStub(self._channel(endpoint))  # type: ignore[no-untyped-call]
                 request = pb.HandshakeRequest(protocol_version=PROTOCOL_VERSION, payload=self._credentials)
                 replies = [reply async for reply in stub.Handshake(iter([request]), timeout=self._timeout)]
-                self._session = _Session(stub, ((TOKEN_KEY, replies[0].payload),))
+                self._session = _Session(endpoint, stub, ((TOKEN_KEY, replies[0].payload),))
             return self._session
 
     def _channel(self, endpoint: str) -> grpc.aio.Channel:
@@ -237,7 +264,7 @@ class MetaClient:
         """Forget a session that failed, unless another call replaced it; its channel stays for others."""
         if session is self._session:
             self._session = None
-            if code is grpc.StatusCode.UNAVAILABLE:
+            if code in _CUT_OFF:
                 self._endpoints.append(self._endpoints.pop(0))
 
 

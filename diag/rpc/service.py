@@ -1,6 +1,7 @@
 """``meta.MetaService``: every RPC a client may call, put together (wire protocol, section 4)."""
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from diag.errors import InvalidRequest, MetaError
 from diag.kv.commands import Transacted, Upsert, Upserted
@@ -9,6 +10,7 @@ from diag.kv.watch import WatchHub
 from diag.metrics.registry import Metrics
 from diag.replication import OrderedLog
 from diag.rpc import translate
+from diag.rpc.answerable import Answerable
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
 from diag.rpc.dispatch import Context, Dispatcher, Handler, Sink
@@ -68,15 +70,18 @@ class MetaService:
         An exported line is four times as long as its value and cannot be split, so exports have no limit.
         """
         make = Dispatcher(self._metrics, max_message_size)
+        answerable = Answerable(max_message_size, self._clock_ms)
         token = self._auth.check
         return {
             "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
-            "KvApi": make.unary(pb.RaftRequest, self._kv_api, "write", token),
+            "KvApi": make.unary(pb.RaftRequest, partial(self._kv_api, answerable), "write", token),
             "KvReadV1": make.stream(pb.RaftRequest, self._reads.read_v1, "read", token),
             "KvList": make.stream(pb.KvListRequest, self._reads.read_prefix, "read", token),
             "KvGetMany": make.exchange(pb.KvGetManyRequest, self._reads.get_many, "read", token),
-            "Transaction": make.unary(pb.TxnRequest, self._transaction, "write", token),
-            "KvTransaction": make.unary(pb.KvTransactionRequest, self._kv_transaction, "write", token),
+            "Transaction": make.unary(pb.TxnRequest, partial(self._transaction, answerable), "write", token),
+            "KvTransaction": make.unary(
+                pb.KvTransactionRequest, partial(self._kv_transaction, answerable), "write", token
+            ),
             "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other"),
             "Export": make.stream(pb.Empty, self._exports.export, "other", bounded=False),
             "ExportV1": make.stream(pb.ExportRequest, self._exports.export_v1, "other", bounded=False),
@@ -96,26 +101,36 @@ class MetaService:
             return
         raise MetaError("the handshake's stream ended without a request; send one HandshakeRequest")
 
-    async def _transaction(self, request: pb.TxnRequest, context: Context) -> pb.TxnReply:
-        reply = await self._log.propose(translate.transaction(request))
+    async def _transaction(
+        self, answerable: Answerable, request: pb.TxnRequest, context: Context
+    ) -> pb.TxnReply:
+        command, answer = translate.transaction(request), partial(translate.transaction_reply, request)
+        answerable.check_transaction(request.ByteSize(), command, answer)
+        reply = await self._log.propose(command)
         assert isinstance(reply, Transacted)
-        return translate.transaction_reply(request, reply)
+        return answer(reply)
 
     async def _kv_transaction(
-        self, request: pb.KvTransactionRequest, context: Context
+        self, answerable: Answerable, request: pb.KvTransactionRequest, context: Context
     ) -> pb.KvTransactionReply:
-        reply = await self._log.propose(translate.kv_transaction(request))
+        command = translate.kv_transaction(request)
+        answerable.check_transaction(request.ByteSize(), command, translate.kv_transaction_reply)
+        reply = await self._log.propose(command)
         assert isinstance(reply, Transacted)
         return translate.kv_transaction_reply(reply)
 
-    async def _kv_api(self, request: pb.RaftRequest, context: Context) -> pb.RaftReply:
+    async def _kv_api(
+        self, answerable: Answerable, request: pb.RaftRequest, context: Context
+    ) -> pb.RaftReply:
         try:
             parsed = parse_request(request.data)
         except InvalidRequest as error:
             raise MetaError(str(error)) from error  # this RPC answers bad JSON with INTERNAL
         if isinstance(parsed, Upsert):
+            answerable.check_upsert(parsed)
             reply = await self._log.propose(parsed)
             assert isinstance(reply, Upserted)
+            answerable.check_upserted(reply)
             return pb.RaftReply(data=upserted_json(reply))
         found = await self._reads.collect(parsed)
         if isinstance(parsed, GetKV):

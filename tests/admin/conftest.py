@@ -1,11 +1,10 @@
 """A real node behind a real uvicorn: store, ordered log, profilers, and the admin app over them."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -28,20 +27,11 @@ from diag.replication import NodeAddress
 from diag.replication.local import LocalLog
 
 TOKEN = "a-token-of-the-tests"
-SECONDS_TO_WAIT = 20.0
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return once ``condition()`` holds; fail when it does not within a generous time."""
-    deadline = time.monotonic() + SECONDS_TO_WAIT
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
-        await anyio.sleep(0.01)
 
 
 @dataclass

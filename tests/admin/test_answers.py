@@ -11,7 +11,7 @@ from diag.admin.answers import answer, measured
 from diag.admin.draw import IN_PROCESS_BYTES, Caption, draw, svg_of
 from diag.errors import ProfilerError
 from diag.profilers.capture import Capture
-from tests.admin.conftest import until
+from tests.polling import until_async
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -158,8 +158,8 @@ def children() -> set[str]:
 async def test_cancelling_ends_the_child() -> None:
     before = children()
     drawing = asyncio.create_task(draw(large() * 20, Caption("Title", "", (), "samples")))
-    await until(lambda: bool(children() - before))
+    await until_async(lambda: bool(children() - before))
     drawing.cancel()
     await asyncio.gather(drawing, return_exceptions=True)
-    await until(lambda: not children() - before)
+    await until_async(lambda: not children() - before)
     assert drawing.cancelled()

@@ -102,13 +102,3 @@ async def test_an_unknown_path_says_where_the_known_ones_are(node: Served) -> No
         assert response.status_code == 404, path
         assert path in response.text
         assert "/debug/home" in response.text
-
-
-@pytest.mark.parametrize(
-    "path", ["/v1/cluster/status", "/v1/ctrl/trigger_snapshot", "/debug/pprof/profile", "/debug/pprof/heap"]
-)
-async def test_other_methods_are_405(node: Served, path: str) -> None:
-    for method in ("HEAD", "POST", "PUT", "DELETE"):
-        response = await node.http.request(method, path)
-        assert response.status_code == 405, method
-        assert response.headers["allow"] == "GET"

@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from tests.admin.conftest import Served, until
+from tests.admin.conftest import Served
+from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -10,7 +11,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_snapshot_is_triggered_and_answered_with_null_at_once(node: Served) -> None:
     response = await node.http.get("/v1/ctrl/trigger_snapshot")
     assert (response.status_code, response.text) == (200, "null")
-    await until(lambda: node.log.status().snapshot is not None)
+    await until_async(lambda: node.log.status().snapshot is not None)
 
 
 async def test_waiting_answers_with_what_each_node_holds(node: Served) -> None:
@@ -30,7 +31,7 @@ async def test_a_snapshot_that_takes_longer_goes_on(node: Served) -> None:
     response = await node.http.get("/v1/ctrl/trigger_snapshot", params={"wait": "0.001"})
     assert response.status_code == 504
     assert "still being written" in response.text
-    await until(lambda: node.log.status().snapshot is not None)
+    await until_async(lambda: node.log.status().snapshot is not None)
 
 
 @pytest.mark.parametrize("wait", ["0", "-1", "601", "nan", "inf", "soon", ""])

@@ -5,10 +5,9 @@ import pytest
 from fastapi import FastAPI
 
 from diag.admin import errors, health
-from diag.admin.checks import MAX_STALL_SECONDS, Check, WritePath, node_checks
+from diag.admin.checks import Check, node_checks
 from diag.errors import Damaged
 from diag.metrics.lag import LoopLag
-from diag.replication import ClusterStatus, LogCounters, LogId
 from tests.admin.conftest import Served
 from tests.metrics.conftest import StillLog
 
@@ -20,8 +19,16 @@ def probe(*checks: Check) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
 
 
-GOOD = Check("good", lambda: None)
-BAD = Check("bad", lambda: "the reason")
+async def good() -> None:
+    """All is well."""
+
+
+async def bad() -> str:
+    return "the reason"
+
+
+GOOD = Check("good", good)
+BAD = Check("bad", bad)
 
 
 @pytest.mark.anyio
@@ -84,67 +91,16 @@ async def test_a_real_node_is_ready(node: Served) -> None:
         assert f"[+]{name} ok" in response.text
 
 
-def failing(checks: tuple[Check, ...]) -> dict[str, str]:
-    return {check.name: reason for check in checks if (reason := check.run()) is not None}
-
-
-def test_checks_of_a_broken_node_name_their_reasons(tmp_path: Path) -> None:
+@pytest.mark.anyio
+async def test_checks_of_a_broken_node_name_their_reasons(tmp_path: Path) -> None:
     def unreadable() -> object:
         raise Damaged("The store is damaged.")
 
     log = StillLog()
     log.state = "Candidate"
-    found = failing(node_checks(log, LoopLag(), tmp_path / "absent", unreadable))
+    checks = node_checks(log, LoopLag(), tmp_path / "absent", unreadable)
+    found = {check.name: reason for check in checks if (reason := await check.run()) is not None}
     assert found["store_readable"] == "The store is damaged."
     assert "Candidate" in found["has_leader"]
     assert "absent" in found["disk_space"]
     assert set(found) == {"store_readable", "has_leader", "disk_space"}
-
-
-class BusyLog(StillLog):
-    """Figures that a test moves."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.applied = self.pending = self.failed = 0
-
-    def status(self) -> ClusterStatus:
-        status = super().status()
-        return ClusterStatus(**{**vars(status), "last_applied": LogId(1, 1, self.applied)})
-
-    def counters(self) -> LogCounters:
-        return LogCounters(self.pending, self.failed, 0, False, 0)
-
-
-def test_the_write_path_fails_while_proposals_fail_and_recovers_with_one_applied() -> None:
-    log = BusyLog()
-    check = WritePath(log, lambda: 0.0)
-    assert check() is None
-    log.failed = 3
-    assert "proposals fail" in (check() or "")
-    assert "proposals fail" in (check() or "")
-    log.applied = 1
-    assert check() is None
-    assert check() is None
-
-
-def test_the_write_path_fails_when_proposals_wait_and_none_is_applied() -> None:
-    now = [0.0]
-    log = BusyLog()
-    check = WritePath(log, lambda: now[0])
-    log.pending = 2
-    assert check() is None
-    now[0] += MAX_STALL_SECONDS - 1
-    assert check() is None
-    now[0] += 2
-    assert "2 proposals wait" in (check() or "")
-    log.applied = 1
-    assert check() is None
-
-
-def test_an_idle_log_is_no_stall() -> None:
-    now = [0.0]
-    check = WritePath(BusyLog(), lambda: now[0])
-    check()
-    now[0] += 1000
-    assert check() is None

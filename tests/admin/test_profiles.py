@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from tests.admin.conftest import Served, until
+from tests.admin.conftest import Served
+from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -114,7 +115,7 @@ async def test_an_accept_that_names_text_alone_gets_folded_stacks(node: Served) 
 
 async def test_a_second_profile_is_409_with_the_holder_and_when_to_retry(node: Served) -> None:
     first = asyncio.create_task(node.http.get(CPU, params={"seconds": "30", "engine": "inprocess"}))
-    await until(lambda: node.lock.holder() is not None)
+    await until_async(lambda: node.lock.holder() is not None)
     for route in (CPU, HEAP, TRACE):
         second = await node.http.get(route, params={"seconds": "0.1"})
         assert second.status_code == 409
@@ -124,7 +125,7 @@ async def test_a_second_profile_is_409_with_the_holder_and_when_to_retry(node: S
     assert (await node.http.get(THREADS)).status_code == 200
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    await until(lambda: node.lock.holder() is None)
+    await until_async(lambda: node.lock.holder() is None)
 
 
 @pytest.mark.parametrize(
@@ -139,14 +140,14 @@ async def test_a_second_profile_is_409_with_the_holder_and_when_to_retry(node: S
 async def test_a_client_that_goes_ends_its_profile(node: Served, route: str, params: dict[str, str]) -> None:
     with pytest.raises(httpx.ReadTimeout):
         await node.http.get(route, params={"seconds": "120", **params}, timeout=httpx.Timeout(10.0, read=1.0))
-    await until(lambda: node.lock.holder() is None)
+    await until_async(lambda: node.lock.holder() is None)
     again = await node.http.get(route, params={"seconds": "0.2", **params})
     assert again.status_code == 200, again.text
 
 
 async def test_closing_the_profilers_answers_the_running_request(node: Served) -> None:
     running = asyncio.create_task(node.http.get(CPU, params={"seconds": "60", "engine": "inprocess"}))
-    await until(lambda: node.lock.holder() is not None)
+    await until_async(lambda: node.lock.holder() is not None)
     await node.profilers.close()
     assert (await running).status_code == 503
 

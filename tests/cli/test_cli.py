@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
 from diag.cli import main
+from diag.errors import Unavailable
 from diag.perf.node_process import NodeProcess
+from tests.polling import until
 
 
 def test_no_subcommand_prints_the_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +139,23 @@ def test_a_snapshot_can_be_restored(
         assert capsys.readouterr().out == "safe"
 
 
+def test_what_is_restored_or_imported_belongs_to_a_node(node: NodeProcess, tmp_path: Path) -> None:
+    db, raft = tmp_path / "all.ndjson", str(node.directory / "raft")
+    assert main(["snapshot", "--endpoint", node.admin]) == 0
+    assert main(["export", "--endpoint", node.grpc, "--db", str(db)]) == 0
+    for name, owner, made in (
+        ("imported", 7, ["import", "--db", str(db), "--id", "7", "--raft-dir"]),
+        ("restored", 7, ["restore", "--raft-dir", raft, "--id", "7", "--to"]),
+        ("same", 0, ["restore", "--raft-dir", raft, "--to"]),
+    ):
+        assert main([*made, str(tmp_path / name / "raft")]) == 0
+        with (
+            pytest.raises(Unavailable, match=f"belongs to node {owner}, and this is node 6; .*--id {owner}"),
+            NodeProcess(tmp_path / name, ["--id", "6"]),
+        ):
+            pass
+
+
 def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:
     main(["kv", "put", "--endpoint", node.grpc, "seen/a", "1"])
     command = [
@@ -155,6 +176,25 @@ def test_watch_prints_changes_as_they_come(node: NodeProcess) -> None:
         main(["kv", "put", "--endpoint", node.grpc, "seen/b", "2"])
         assert json.loads(watching.stdout.readline())["key"] == "seen/b"
         watching.terminate()
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [(NodeProcess.stop, "the meta node is stopping; watch another"), (NodeProcess.kill, "")],
+)
+def test_a_watch_says_why_it_ended(tmp_path: Path, end: Callable[[NodeProcess], object], reason: str) -> None:
+    with NodeProcess(tmp_path) as own:
+        command = [sys.executable, "-m", "diag", "watch", "--endpoint", own.grpc, "k"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as watching:
+            until(lambda: "metasrv_server_watchers 1" in httpx.get(f"http://{own.admin}/v1/metrics").text)
+            end(own)
+            assert watching.stderr is not None
+            said = watching.stderr.read()
+            assert watching.wait() == 1
+        assert said.startswith(f"diag: UNAVAILABLE: the node at {own.grpc} ended the watch or went away: ")
+        assert reason in said
+        assert "refused" not in said
+        own.start()
 
 
 def test_a_value_of_several_megabytes_is_exported(node: NodeProcess, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from diag.kv.commands import (
     AsIs,
+    Blank,
+    Blanked,
     Branch,
     Command,
     Compare,
@@ -48,6 +50,8 @@ class Model:
         self.enabled: set[str] = set()
 
     def apply(self, command: Command, time_ms: int) -> tuple[Reply, list[Change]]:
+        if isinstance(command, Blank):
+            return Blanked(), []
         self.now = max(self.now, time_ms)
         expired = sorted(
             (expiry_ms(record.expire_at), record.seq, key)
@@ -71,6 +75,7 @@ class Model:
             return FeaturesAre(tuple(sorted(self.enabled)))
         if isinstance(command, Upsert):
             return self._upsert(command)
+        assert isinstance(command, Transaction)
         return self._transact(command)
 
     def _write(self, key: str, data: bytes, lifetime: Lifetime) -> Record | None:

@@ -14,6 +14,7 @@ from diag.kv.apply import KNOWN_FEATURES, apply, validate
 from diag.kv.commands import (
     FOREVER,
     AsIs,
+    Blank,
     Branch,
     Command,
     Compare,
@@ -86,6 +87,7 @@ _predicates: st.SearchStrategy[Predicate] = st.recursive(
 )
 _branches = st.builds(Branch, st.none() | _predicates, st.lists(_operations, max_size=4).map(tuple))
 _commands: st.SearchStrategy[Command] = st.one_of(
+    st.just(Blank()),
     st.builds(
         Upsert,
         _keys,

@@ -154,6 +154,7 @@ def _kv(**value: Any) -> str:
         ([], "no lines"),
         (["[]"], "Line 1 "),
         (["not json"], "Line 1 "),
+        (["[" * 100_000], "Line 1 "),
         ([_kv()], "first line is to be the header"),
         ([HEADER.replace("V004", "V001")], "'V001' is not taken"),
         ([HEADER.replace("V004", "V0")], "'V0' is not taken"),
@@ -172,6 +173,64 @@ def test_bad_lines_are_named_and_nothing_is_left(tmp_path: Path, lines: list[str
     assert list(tmp_path.iterdir()) == []
 
 
+def _numbered(store: Store, *keys: str) -> list[str]:
+    _fill(store, *keys)
+    return [line + "\n" for line in export_lines(store, NODES)]
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (-1, "Line 14 .*cut off"),
+        (4, "Committed .* 6, .* up to 0"),
+        (6, "Committed .* 6, .* up to 0"),
+        (10, "'b' is to expire"),
+        (12, "'b' is to expire"),
+    ],
+)
+def test_an_export_that_shows_that_it_was_cut_off_is_refused(
+    store: Store, tmp_path: Path, last: int, words: str
+) -> None:
+    lines = _numbered(store, "a", "a2", "b", "c")
+    assert len(lines) == 14
+    cut = [*lines[:-1], lines[-1][:-9]] if last < 0 else lines[:last]
+    with pytest.raises(InvalidRequest, match=words):
+        import_lines(cut, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_what_the_lines_cannot_show_is_imported(store: Store, tmp_path: Path) -> None:
+    """Beyond the last key that expires one end is like another; and a line without line end is whole."""
+    lines = _numbered(store, "a", "b", "c")
+    assert import_lines([*lines[:-2], lines[-2].rstrip()], tmp_path / "copy").keys == 2
+
+
+def test_a_counter_below_a_record_is_refused(store: Store, tmp_path: Path) -> None:
+    lines = _numbered(store, "a", "c")
+    assert '"Sequences"' in lines[5]
+    with pytest.raises(InvalidRequest, match=r"Sequences .* 1, .* record .* seq 2"):
+        import_lines([*lines[:5], lines[5].replace(":2", ":1"), *lines[6:]], tmp_path / "copy")
+    with pytest.raises(InvalidRequest, match=r"Sequences .* missing"):
+        import_lines([*lines[:5], *lines[6:]], tmp_path / "copy")
+
+
+def test_entries_that_were_committed_are_to_be_there(tmp_path: Path) -> None:
+    log_id = {"leader_id": {"term": 2, "node_id": 0}, "index": 2}
+    committed = json.dumps(["raft_log", {"Committed": log_id}])
+    upsert = {"UpsertKV": {"key": "n", "seq": "Any", "value": "Delete", "value_meta": None}}
+    whole = [HEADER, committed, _entry(1, upsert), _entry(2, None)]
+    assert import_lines(whole, tmp_path / "copy").applied.index == 2
+    with pytest.raises(InvalidRequest, match=r"Committed .* 2, .* up to 1"):
+        import_lines(whole[:-1], tmp_path / "other")
+
+
+def test_a_foreign_export_of_a_log_alone_is_taken(tmp_path: Path) -> None:
+    """Before the first snapshot the state is in the entries, and there is no counter yet."""
+    nothing = [json.dumps(["raft_log", {kind: None}]) for kind in ("NodeId", "Vote", "Committed", "Purged")]
+    upsert = {"UpsertKV": {"key": "n", "seq": "Any", "value": {"Update": [1]}, "value_meta": None}}
+    assert import_lines([HEADER, *nothing, _entry(1, upsert)], tmp_path / "copy").seq == 1
+
+
 def test_a_directory_with_anything_in_it_is_overwritten_only_when_told(store: Store, tmp_path: Path) -> None:
     _fill(store, "a")
     lines = list(export_lines(store, NODES))
@@ -186,6 +245,26 @@ def test_a_directory_with_anything_in_it_is_overwritten_only_when_told(store: St
     assert import_lines([HEADER], target, overwrite=True).keys == 0
     with Store.open(target) as opened, opened.read() as txn:
         assert txn.key_count() == 0
+
+
+def _owner(path: Path) -> int | None:
+    with Store.open(path, readonly=True) as opened:
+        return opened.node_id
+
+
+def test_an_import_is_for_the_node_named_or_the_one_whose_directory_it_replaces(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    import_lines([HEADER], target)
+    assert _owner(target) is None
+    import_lines([HEADER], target, overwrite=True, node_id=3)
+    assert _owner(target) == 3
+    import_lines([HEADER], target, overwrite=True)
+    assert _owner(target) == 3
+    import_lines([HEADER], target, overwrite=True, node_id=4)
+    assert _owner(target) == 4
+    (target / "FORMAT").write_text("junk")
+    import_lines([HEADER], target, overwrite=True)
+    assert _owner(target) is None
 
 
 def test_keys_layout(store: Store) -> None:

@@ -110,6 +110,18 @@ def test_restoring_never_overwrites(store: Store, tmp_path: Path) -> None:
         snapshots.restore(info, store.path)
 
 
+def test_a_snapshot_is_of_a_node_and_restored_for_it_or_another(tmp_path: Path) -> None:
+    snapshots = SnapshotStore(tmp_path / "snapshots")
+    with Store.open(tmp_path / "store", node_id=3) as opened:
+        info = snapshots.create(opened, 0)
+    snapshots.restore(info, tmp_path / "same")
+    snapshots.restore(info, tmp_path / "other", node_id=4)
+    for name, node_id in (("same", 3), ("other", 4)):
+        with Store.open(tmp_path / name, readonly=True) as restored:
+            assert restored.node_id == node_id
+    snapshots.verify(info)
+
+
 def test_open_twice_and_after_it_was_replaced(store: Store, tmp_path: Path) -> None:
     _fill(store, 5)
     info = SnapshotStore(tmp_path / "snapshots").create(store, 0)

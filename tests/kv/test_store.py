@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, StoreError
+from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, OtherNode, StoreError
 from diag.kv.records import Record
 from diag.kv.store import Position, Store
 
@@ -178,6 +178,33 @@ def test_a_newer_format_is_refused(written: Path) -> None:
 def test_an_unreadable_format_is_refused(written: Path, content: str) -> None:
     (written / "FORMAT").write_text(content)
     _refused(written, Damaged, "FORMAT")
+
+
+def test_a_directory_of_another_node_is_refused(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s", node_id=3) as opened:
+        assert opened.node_id == 3
+    before = _contents(tmp_path / "s")
+    with pytest.raises(OtherNode, match=f"{tmp_path}/s belongs to node 3, and this is node 4; .*--id 3"):
+        Store.open(tmp_path / "s", node_id=4)
+    assert _contents(tmp_path / "s") == before
+    for node_id in (3, None):
+        with Store.open(tmp_path / "s", node_id=node_id) as again:
+            assert again.node_id == 3
+
+
+def test_a_directory_of_no_node_is_adopted_by_the_first_that_opens_it(written: Path) -> None:
+    with Store.open(written, readonly=True) as opened:
+        assert opened.node_id is None
+    with Store.open(written, node_id=0) as adopted, adopted.read() as txn:
+        assert (adopted.node_id, txn.key_count()) == (0, 2000)
+    with pytest.raises(OtherNode, match="belongs to node 0, and this is node 1"):
+        Store.open(written, node_id=1)
+
+
+@pytest.mark.parametrize("content", ['"1"', "-1", "true", "1.0"])
+def test_an_id_that_is_none_is_damage(written: Path, content: str) -> None:
+    (written / "FORMAT").write_text(f'{{"version": 1, "ready": true, "node_id": {content}}}')
+    _refused(written, Damaged, "node_id")
 
 
 def test_data_of_someone_else_are_refused(written: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -14,7 +15,20 @@ from pathlib import Path
 import pytest
 
 from diag.errors import DirectoryInUse, InvalidRequest, MessageTooLarge, NoSpace, StoreError, Unavailable
-from diag.kv.commands import Branch, Delete, MatchSeq, Put, Transacted, Transaction, Upsert, Upserted, WasPut
+from diag.kv.commands import (
+    Blank,
+    Blanked,
+    Branch,
+    Delete,
+    Lifetime,
+    MatchSeq,
+    Put,
+    Transacted,
+    Transaction,
+    Upsert,
+    Upserted,
+    WasPut,
+)
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store
 from diag.kv.view import Reader
@@ -74,6 +88,23 @@ async def test_a_reply_means_it_can_be_read(tmp_path: Path) -> None:
         assert Reader(store).get("a", NOW) == reply.result
         assert await log.read_index() == 2
         assert (log.status().last_seq, log.status().key_count) == (1, 1)
+
+
+async def test_a_blank_entry_is_an_entry_and_nothing_else(tmp_path: Path) -> None:
+    now = iter((NOW, NOW + 9000, NOW + 18_000))
+    async with _log(tmp_path, clock=now.__next__) as (log, store):
+        seen: list[Applied] = []
+        log.subscribe(seen.append)
+        assert log.counters().acknowledged_at == -math.inf
+        await log.propose(Upsert("a", MatchSeq(), b"1", Lifetime(ttl_ms=10)))
+        first = log.counters().acknowledged_at
+        assert await log.propose(Blank()) == Blanked()
+        assert log.counters().acknowledged_at >= first > 0
+        assert (log.status().last_applied.index, log.status().last_seq) == (3, 1)
+        assert log.status().key_count == 1, "what expired is purged by the next write, not by this"
+        assert (seen[1].log_id.index, seen[1].changes) == (3, [])
+        await log.propose(_put("b"))
+        assert Reader(store).get("a", 0) is None
 
 
 async def test_many_at_once_are_applied_once_each_in_one_order(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A node's gRPC side, whole and real, in the test's own event loop; and ways to talk to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -152,13 +152,6 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
 async def _drained(replies: Any) -> None:
     async for _ in replies:
         pass
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Let the loop run until ``condition()`` is true; fail when it is not within ``seconds``."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110  the condition is another process's or thread's to change
-            await asyncio.sleep(0.005)
 
 
 async def some(replies: Any, count: int, seconds: float = 10.0) -> Sequence[Any]:

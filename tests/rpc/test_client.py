@@ -5,10 +5,12 @@ import grpc
 import grpc.aio
 import pytest
 
+from diag.errors import Unavailable
 from diag.kv.commands import AsIs, Lifetime, MatchSeq, Upsert
 from diag.rpc.client import MetaClient
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import RpcNode, Transport, put_op, refused, until
+from tests.polling import until_async
+from tests.rpc.harness import RpcNode, Transport, put_op, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +74,30 @@ async def test_watching(node: RpcNode) -> None:
         assert (then.key, then.initial) == ("d/b", False)
         assert then.current is not None
         await events.aclose()  # type: ignore[attr-defined]
-        await until(lambda: node.hub.watcher_count == 0)
+        await until_async(lambda: node.hub.watcher_count == 0)
+
+
+async def test_a_watch_ends_with_the_reason_of_a_node_that_stops(node: RpcNode) -> None:
+    """Before its first event, too: what was registered is not begun anew behind its caller's back."""
+    async with node.client() as client:
+        events = client.watch("k")
+        first = asyncio.ensure_future(anext(events))
+        await until_async(lambda: node.hub.watcher_count == 1)
+        await node.server.stop(0.2)
+        with pytest.raises(Unavailable, match=f"{node.endpoint} .*the meta node is stopping; watch another"):
+            await first
+
+
+async def test_a_watch_begins_at_the_next_endpoint_while_the_first_stops(
+    node: RpcNode, tmp_path: Path, transport: Transport
+) -> None:
+    async with RpcNode(tmp_path / "b", transport) as other:
+        node.service.stop()
+        async with MetaClient([node.endpoint, other.endpoint]) as client:
+            first = asyncio.ensure_future(anext(client.watch("k")))
+            await until_async(lambda: other.hub.watcher_count == 1)
+            await other.log.propose(Upsert("k", MatchSeq(), b"v"))
+            assert (await first).key == "k"
 
 
 async def test_a_revoked_token_is_not_noticed(node: RpcNode) -> None:

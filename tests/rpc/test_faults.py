@@ -14,7 +14,8 @@ import grpc.aio
 import pytest
 
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import RawClient, RpcNode, put_op, refused, some, until
+from tests.polling import until_async
+from tests.rpc.harness import RawClient, RpcNode, put_op, refused, some
 
 pytestmark = pytest.mark.anyio
 
@@ -58,14 +59,69 @@ async def test_a_message_of_the_limit_and_one_byte_more(raw: RawClient) -> None:
     payload += b"\x78\x00" * ((LIMIT - len(payload)) // 2)  # an unknown field, skipped
     payload += b"\xf8\x01\x00" * 0
     assert LIMIT - 1 <= len(payload) <= LIMIT
-    code, text = await refused(raw.bytes_call("Transaction", payload))
     # The reply repeats the value and its meta, which no longer fits.
-    assert (code, "a write it answers was made" in text) == (EXHAUSTED, True)
+    code, text = await refused(raw.bytes_call("Transaction", payload))
+    assert code is EXHAUSTED
+    assert f"above the limit of {LIMIT} bytes" in text
+    assert "nothing was written" in text
     code, text = await refused(raw.bytes_call("Transaction", payload + b"\x78\x00"))
     assert code is EXHAUSTED
     assert str(LIMIT) in text
     (item,) = await raw.read_v1('{"GetKV":{"key":"k"}}')
-    assert len(item.value.data) == LIMIT - overhead
+    assert not item.HasField("value")
+
+
+UNANSWERABLE = {
+    "many puts": [put_op(f"k{n:02}", b"v" * ((1 << 20) - 22)) for n in range(32)],
+    "a condition of its own": [put_op("k", b"v" * (LIMIT - 30), match_seq=7)],
+    "a generated key": [
+        pb.TxnOp(put_sequential=pb.PutSequential(prefix="p/", sequence_key="n", value=b"v" * (LIMIT - 40)))
+    ],
+}
+
+
+@pytest.mark.parametrize("operations", UNANSWERABLE.values(), ids=UNANSWERABLE)
+async def test_a_put_that_no_reply_could_hold_is_not_made(raw: RawClient, operations: list[pb.TxnOp]) -> None:
+    calls = [
+        raw.transaction(pb.TxnRequest(if_then=operations)),
+        raw.transaction(pb.TxnRequest(operations=[pb.ConditionalOperation(operations=operations)])),
+        raw.stub.KvTransaction(
+            pb.KvTransactionRequest(branches=[pb.ConditionalOperation(operations=operations)]),
+            metadata=raw.token,
+        ),
+    ]
+    for call in calls:
+        code, text = await refused(call)
+        assert code is EXHAUSTED
+        assert "nothing was written" in text
+    assert await raw.read_v1('{"ListKV":{"prefix":""}}') == []
+
+
+async def test_an_upsert_that_no_reply_could_hold_is_not_made(raw: RawClient) -> None:
+    head = '{"UpsertKV":{"key":"k","seq":"Any","value_meta":null,"value":{"Update":['
+    numbers = "100," * ((LIMIT - len(head) - 10) // 4) + "1"
+    code, text = await refused(raw.kv_api(f"{head}{numbers}]}}}}}}"))
+    assert code is EXHAUSTED
+    assert f"above the limit of {LIMIT} bytes" in text
+    assert "nothing was written" in text
+    assert await raw.read_v1('{"ListKV":{"prefix":""}}') == []
+
+
+async def test_a_reply_that_only_the_value_before_makes_too_large_is_told_as_a_write_made(
+    raw: RawClient,
+) -> None:
+    value = b"v" * (17 << 20)
+    await raw.put("k", value)
+    code, text = await refused(raw.put("k", value))
+    assert (code, "a write it answers was made" in text) == (EXHAUSTED, True)
+    update = '{"UpsertKV":{"key":"j","seq":"Any","value_meta":null,"value":{"Update":[%s]}}}' % (
+        "100," * (5 << 20) + "1"
+    )
+    await raw.kv_api(update)
+    code, text = await refused(raw.kv_api(update))
+    assert (code, "a write it answers was made" in text) == (EXHAUSTED, True)
+    found = await raw.read_v1('{"MGetKV":{"keys":["k","j"]}}')
+    assert [item.value.seq for item in found] == [2, 4]
 
 
 async def test_a_large_value_comes_back(raw: RawClient) -> None:
@@ -90,7 +146,7 @@ async def test_a_call_the_client_cancels(node: RpcNode, raw: RawClient) -> None:
     )
     await call.read()
     call.cancel()
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
     assert node.metrics.req_failed == before + 1
 
 
@@ -105,13 +161,13 @@ async def test_readers_that_stop_reading_hold_up_nobody(node: RpcNode, raw: RawC
             await call.read()
         assert len(await asyncio.wait_for(raw.read_v1(request), 20)) == 60
         assert (await raw.put("k")).success
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_deadline_ends_a_stream_on_both_sides(node: RpcNode, raw: RawClient) -> None:
     call = raw.stub.Watch(pb.WatchRequest(key="k"), timeout=0.3)
     assert (await refused(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
-    await until(lambda: node.hub.watcher_count == 0)
+    await until_async(lambda: node.hub.watcher_count == 0)
 
 
 CHILD = """
@@ -130,9 +186,9 @@ next(calls[0])
 async def test_a_client_that_is_killed(node: RpcNode, raw: RawClient) -> None:
     command = [sys.executable, "-c", CHILD, node.endpoint]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:  # noqa: ASYNC220  it starts at once
-        await until(lambda: node.hub.watcher_count == 20, 30)
+        await until_async(lambda: node.hub.watcher_count == 20, 30)
         child.send_signal(signal.SIGKILL)
-        await until(lambda: node.hub.watcher_count == 0)
+        await until_async(lambda: node.hub.watcher_count == 0)
     assert (await raw.put("k")).success
 
 
@@ -177,7 +233,7 @@ async def test_what_was_served_is_counted(node: RpcNode, raw: RawClient) -> None
     await raw.read_v1('{"ListKV":{"prefix":""}}')
     metrics.fold()
     assert metrics.stream_items_sent == {"get": 1, "mget": 2, "list": 1}
-    await until(lambda: metrics.req_success == success + 4)
+    await until_async(lambda: metrics.req_success == success + 4)
     await refused(raw.read_v1("?"))
-    await until(lambda: metrics.req_failed == 1)
+    await until_async(lambda: metrics.req_failed == 1)
     assert metrics.req_inflights == 0

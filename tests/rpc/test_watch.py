@@ -6,7 +6,8 @@ import grpc.aio
 import pytest
 
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import BIG, RawClient, RpcNode, Transport, put_op, refused, some, until
+from tests.polling import until_async
+from tests.rpc.harness import BIG, RawClient, RpcNode, Transport, put_op, refused, some
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +21,7 @@ async def test_the_headers_come_before_there_is_anything_to_say(node: RpcNode, r
     await asyncio.wait_for(call.initial_metadata(), 5)
     assert node.hub.watcher_count == node.metrics.watchers == 1
     call.cancel()
-    await until(lambda: node.hub.watcher_count == 0)
+    await until_async(lambda: node.hub.watcher_count == 0)
     assert node.metrics.watchers == 0
 
 
@@ -96,7 +97,7 @@ async def test_a_watcher_that_stops_reading_is_let_go_and_writers_never_wait(
         for _ in range(400):
             await asyncio.wait_for(raw.put("k", value), 10)
             await some(other, 1)
-        await until(lambda: node.hub.watcher_count == 1)
+        await until_async(lambda: node.hub.watcher_count == 1)
         code, text = await refused(slow)
         assert code is grpc.StatusCode.UNAVAILABLE
         assert "watch again" in text
@@ -105,13 +106,13 @@ async def test_a_watcher_that_stops_reading_is_let_go_and_writers_never_wait(
 
 async def test_a_thousand_watchers_hear_of_one_change(node: RpcNode, raw: RawClient) -> None:
     calls = [raw.stub.Watch(pb.WatchRequest(key="k")) for _ in range(1000)]
-    await until(lambda: node.hub.watcher_count == 1000, 30)
+    await until_async(lambda: node.hub.watcher_count == 1000, 30)
     await raw.put("k")
     heard = await asyncio.wait_for(asyncio.gather(*(call.read() for call in calls)), 30)
     assert {event(response) for response in heard} == {("k", 0, 1)}
     for call in calls:
         call.cancel()
-    await until(lambda: node.hub.watcher_count == 0, 30)
+    await until_async(lambda: node.hub.watcher_count == 0, 30)
 
 
 async def test_stopping_the_server_ends_open_watches_at_once(node: RpcNode, raw: RawClient) -> None:
