@@ -10,8 +10,9 @@ import pytest
 
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.wire import framed
+from tests.polling import until_async
 from tests.rpc.h2_client import CALL, H2Client, connected
-from tests.rpc.harness import RpcNode, until
+from tests.rpc.harness import RpcNode
 
 pytestmark = pytest.mark.anyio
 
@@ -103,7 +104,7 @@ async def test_requests_never_finished_are_forgotten_with_their_stream_and_conne
                 if each is client:
                     each.reset(stream)
     assert await answers(client)
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_storm_of_resets(node: RpcNode, client: H2Client) -> None:
@@ -114,7 +115,7 @@ async def test_a_storm_of_resets(node: RpcNode, client: H2Client) -> None:
         client.send(stream, watch, end=True)
         client.reset(stream)
     assert await answers(client)
-    await until(lambda: node.hub.watcher_count == 0)
+    await until_async(lambda: node.hub.watcher_count == 0)
 
 
 async def test_calls_that_are_reset_in_the_breath_they_are_made_in(node: RpcNode, client: H2Client) -> None:
@@ -133,7 +134,7 @@ async def test_calls_that_are_reset_in_the_breath_they_are_made_in(node: RpcNode
             client.send(stream, payload, end=True)
             client.reset(stream)
         assert await answers(client)
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_client_that_breaks_the_protocol_loses_its_calls_and_no_others(
@@ -143,12 +144,12 @@ async def test_a_client_that_breaks_the_protocol_loses_its_calls_and_no_others(
     async with connected(node.port) as broken:
         for _ in range(10):
             broken.send(broken.call(WATCH), watch, end=True)
-        await until(lambda: node.hub.watcher_count == 10)
+        await until_async(lambda: node.hub.watcher_count == 10)
         broken.write(b"\0\0\5\0\0\0\0\0\0hello")  # DATA on stream 0
         async with node.raw() as raw:
             await raw.put("k")
         await broken.until(lambda: broken.closed)
-    await until(lambda: node.hub.watcher_count == 0)
+    await until_async(lambda: node.hub.watcher_count == 0)
     assert await answers(client)
 
 
@@ -180,11 +181,11 @@ async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> Non
                 b"/meta.MetaService/KvReadV1", (b"auth-token-bin", b64encode(raw.token[0][1]))
             )
             client.send(stream, framed(request.SerializeToString()), end=True)
-        await until(lambda: node.metrics.req_inflights == 20)
+        await until_async(lambda: node.metrics.req_inflights == 20)
         assert (await raw.put("other")).success
         # One message a call, and not the 1,200 that were asked for.
         assert node.metrics.sent_bytes - before < 25 << 20
-    await until(lambda: node.metrics.req_inflights == 0)
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_stopping_says_good_bye_and_closes(node: RpcNode, client: H2Client) -> None:
