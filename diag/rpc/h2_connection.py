@@ -35,6 +35,7 @@ _CONNECTION_WAITING = 256 << 20
 _REQUESTS_HELD = 512 << 20
 
 _HEADS = 16
+_SHORT_REQUEST = 16 << 10
 _SETTINGS = {
     ngh2.Setting.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
     ngh2.Setting.INITIAL_WINDOW_SIZE: 4 << 20,
@@ -77,8 +78,8 @@ class Connection(asyncio.Protocol):
         self._shared = shared
         self._http2 = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._calls: dict[int, Call] = {}
-        #: Calls that a shortcut may answer, until their request comes: most never become a ``Call``.
-        self._short: dict[int, RequestHead] = {}
+        #: Calls that a shortcut may answer, and what came of their requests: most never become a ``Call``.
+        self._short: dict[int, tuple[RequestHead, bytes]] = {}
         #: A client's calls differ in little: most have the very headers of one before.
         self._request_head = lru_cache(_HEADS)(request_head)
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -204,7 +205,7 @@ class Connection(asyncio.Protocol):
             self._output.status(stream_id, grpc.StatusCode[error.grpc_status].value[0], str(error), ())
             return
         if head.path in self._shared.shortcuts:
-            self._short[stream_id] = head
+            self._short[stream_id] = (head, b"")
         else:
             self._make_call(stream_id, head)
         if end:
@@ -232,8 +233,15 @@ class Connection(asyncio.Protocol):
         )
 
     def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
-        head = self._short.pop(stream_id, None)
-        if head is not None:
+        short = self._short.pop(stream_id, None)
+        if short is not None:
+            head, before = short
+            # An engine ends its requests with an empty piece. What waits here is not acknowledged, so that
+            # the connection's window bounds it.
+            data = before + data
+            if not end and len(data) <= _SHORT_REQUEST:
+                self._short[stream_id] = (head, data)
+                return
             if end and self._answer(stream_id, data, head):
                 return
             self._make_call(stream_id, head)

@@ -5,6 +5,8 @@ take waits in libnghttp2's queues, so a call with much of it waiting is asked to
 """
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 
 import ngh2
@@ -33,6 +35,7 @@ class Output:
         self._http2 = http2
         self._transport = transport
         self._written = written
+        self._socket = _plain_socket(transport)
         self._loop = asyncio.get_running_loop()
         self._headers_sent: set[int] = set()
         self._waiting: dict[int, asyncio.Event] = {}
@@ -144,11 +147,32 @@ class Output:
         while self._writable and not self._transport.is_closing():
             data = self._http2.data_to_send(_CHUNK)
             if data:
-                self._transport.write(data)
+                self._send(data)
             if len(data) < _CHUNK:
                 break
         self._written()
 
+    def _send(self, data: bytes) -> None:
+        """Hand data to the socket itself when nothing waits before them.
+
+        uvloop's transport would write them one round of the loop later: 60 microseconds, a fifth of a short
+        read, measured.
+        """
+        transport = self._transport
+        if self._socket >= 0 and not transport.get_write_buffer_size():
+            with contextlib.suppress(OSError):  # full, or gone: the transport waits, or finds out and says so
+                data = data[os.write(self._socket, data) :]
+        if data:
+            transport.write(data)
+
     def _write_if_due(self) -> None:
         if self._due:
             self.write()
+
+
+def _plain_socket(transport: asyncio.Transport) -> int:
+    """The descriptor that takes what is written as it is; -1 where TLS is between."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    return int(connection.fileno())

@@ -68,6 +68,19 @@ async def test_a_call_without_a_message_and_one_with_two(client: H2Client) -> No
         assert f"{count} messages" in text
 
 
+@pytest.mark.parametrize("keys", [1, 2_000])
+async def test_a_request_that_comes_in_pieces(node: RpcNode, client: H2Client, keys: int) -> None:
+    async with node.raw() as raw:
+        token = (b"auth-token-bin", b64encode(raw.token[0][1]))
+    names = ",".join(f'"key-{number}"' for number in range(keys))
+    whole = framed(pb.RaftRequest(data='{"MGetKV":{"keys":[' + names + "]}}").SerializeToString())
+    stream = client.call(b"/meta.MetaService/KvReadV1", token)
+    for piece in (whole[:3], whole[3:10], whole[10:], b""):
+        client.send(stream, piece, end=not piece)
+    assert (await client.status(stream))[0] == 0
+    assert client.data[stream].count(b"key-") == keys
+
+
 async def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(client: H2Client) -> None:
     stream = client.call(b"/meta.MetaService/Transaction")
     client.send(stream, b"\0" + (LIMIT + 1).to_bytes(4, "big"))
