@@ -110,19 +110,18 @@ class Connection(asyncio.Protocol):
         except ngh2.NGH2Error as error:
             # Not HTTP/2, or beyond a limit: nothing else is read.
             _LOGGER.debug("the connection of %s is closed: %s", self._peer, error)
-            self._transport.close()
+            self._hang_up()
             return
         self._drain_events()
         self._output.write()
 
     def eof_received(self) -> None:
         """The client will ask nothing more and, as is usual, hears nothing more."""
+        self._hang_up()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._shared.connections.discard(self)
-        for call in list(self._calls.values()):
-            call.close()
-        self._calls.clear()
+        self._close_calls()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -170,7 +169,12 @@ class Connection(asyncio.Protocol):
     # HTTP/2's events.
 
     def _drain_events(self) -> None:
-        for event in self._http2.events():
+        events = self._http2.events()
+        if events and isinstance(events[-1], ngh2.ConnectionClosed):
+            # Always the last, and none of the others can be answered any more.
+            self._hang_up()
+            return
+        for event in events:
             if isinstance(event, ngh2.DataReceived):
                 self._of_stream(self._receive, event.stream_id, event.data, event.end_stream)
             elif isinstance(event, ngh2.RequestReceived):
@@ -181,8 +185,6 @@ class Connection(asyncio.Protocol):
                 self._output.wake(event.stream_id)
             elif isinstance(event, ngh2.TrailersReceived):
                 self._of_stream(self._receive, event.stream_id, b"", True)
-            elif isinstance(event, ngh2.ConnectionClosed):
-                self._transport.close()
 
     def _of_stream(
         self, handle: Callable[[int, _Item, bool], None], stream_id: int, item: _Item, end: bool
@@ -259,6 +261,18 @@ class Connection(asyncio.Protocol):
         if call is not None:
             call.close()
             self._output.forget(stream_id)
+
+    def _close_calls(self) -> None:
+        calls = list(self._calls.values())
+        self._calls.clear()
+        self._short.clear()
+        for call in calls:
+            call.close()
+
+    def _hang_up(self) -> None:
+        """Close once what is written is taken, which may be never: no call waits for it."""
+        self._transport.close()
+        self._close_calls()
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

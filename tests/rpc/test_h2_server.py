@@ -153,6 +153,40 @@ async def test_a_client_that_breaks_the_protocol_loses_its_calls_and_no_others(
     assert await answers(client)
 
 
+async def test_a_client_that_resets_and_leaves_in_one_breath(
+    node: RpcNode, client: H2Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    for path, payload, end in ((WATCH, watch, True), (CLIENT_INFO, framed(b""), True), (WATCH, watch[:3], False)):
+        async with connected(node.port) as leaving:
+            await leaving.until(lambda: leaving.greeted)
+            with leaving.in_one_write():
+                stream = leaving.call(path)
+                leaving.send(stream, payload, end=end)
+                leaving.reset(stream)
+                leaving.leave()
+            await leaving.until(lambda: leaving.closed)
+    assert await answers(client)
+    assert not caplog.records
+
+
+async def test_a_client_that_reads_nothing_and_goes_beyond_a_limit_loses_its_calls(tmp_path: Path) -> None:
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    async with (
+        RpcNode(tmp_path, "nghttp2", max_bytes=1 << 30) as node,
+        node.raw() as raw,
+        connected(node.port, window=1 << 30) as client,
+    ):
+        client.http2.set_local_window_size(1 << 30)
+        client.send(client.call(WATCH), watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == 1)
+        client.read_no_more()
+        for _ in range(16):
+            await raw.put("k", b"v" * (2 << 20))
+        client.call(CLIENT_INFO, (b"long", b"x" * (20 << 10)))  # more than the settings allow
+        await until_async(lambda: node.hub.watcher_count == 0)
+
+
 async def test_ten_thousand_watchers_on_one_connection(node: RpcNode, client: H2Client) -> None:
     streams = []
     for number in range(10_000):
