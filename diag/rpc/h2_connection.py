@@ -181,8 +181,8 @@ class Connection(asyncio.Protocol):
                 self._of_stream(self._open, event.stream_id, event.headers, event.end_stream)
             elif isinstance(event, ngh2.StreamClosed):
                 self._close_stream(event.stream_id)
-            elif isinstance(event, ngh2.WindowUpdated):
-                self._output.wake(event.stream_id)
+            elif isinstance(event, ngh2.WindowUpdated | ngh2.SettingsReceived):
+                self._output.granted()
             elif isinstance(event, ngh2.TrailersReceived):
                 self._of_stream(self._receive, event.stream_id, b"", True)
 

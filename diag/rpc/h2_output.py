@@ -36,6 +36,7 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._headers_sent: set[int] = set()
         self._waiting: dict[int, asyncio.Event] = {}
+        self._granted = False
         self._writable = True
         self._due = False
 
@@ -72,11 +73,11 @@ class Output:
             return True  # its call is cancelled as soon as the socket is gone
         self.headers(stream_id, ())
         self._http2.send_data(stream_id, framed(message))
-        if self._http2.queued_body_size(stream_id) < _STREAM_WAITING:
+        if self._has_room(stream_id):
             self.write_soon()
             return True
         self.write()
-        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
+        return self._has_room(stream_id)
 
     def status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None:
         """End the response."""
@@ -98,7 +99,7 @@ class Output:
 
     async def drained(self, stream_id: int) -> None:
         """Wait until little of the stream is queued; a call whose stream is gone is cancelled instead."""
-        while self._http2.queued_body_size(stream_id) >= _STREAM_WAITING:
+        while not self._has_room(stream_id):
             event = self._waiting[stream_id] = asyncio.Event()
             try:
                 await event.wait()
@@ -108,15 +109,11 @@ class Output:
     def forget(self, stream_id: int) -> None:
         """The stream is gone."""
         self._headers_sent.discard(stream_id)
-        self.wake(stream_id)
+        self._wake(stream_id)
 
-    def wake(self, stream_id: int) -> None:
-        """The client takes more of a stream, or of all when it is 0."""
-        if stream_id == 0:
-            for event in self._waiting.values():
-                event.set()
-        elif (one := self._waiting.get(stream_id)) is not None:
-            one.set()
+    def granted(self) -> None:
+        """The client takes more; who waits is asked at the next write, however often this is said before it."""
+        self._granted = True
 
     def pause(self) -> None:
         """The socket takes no more for now."""
@@ -125,8 +122,8 @@ class Output:
     def resume(self) -> None:
         """The socket takes more."""
         self._writable = True
+        self._granted = True
         self.write()
-        self.wake(0)
 
     def write_soon(self) -> None:
         """Write at the end of this round of the loop, so that all who are ready share one write."""
@@ -147,7 +144,19 @@ class Output:
                 self._transport.write(data)
             if len(data) < _CHUNK:
                 break
+        if self._granted:
+            self._granted = False
+            for stream_id in [each for each in self._waiting if self._has_room(each)]:
+                self._wake(stream_id)
         self._written()
+
+    def _has_room(self, stream_id: int) -> bool:
+        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
+
+    def _wake(self, stream_id: int) -> None:
+        event = self._waiting.get(stream_id)
+        if event is not None:
+            event.set()
 
     def _write_if_due(self) -> None:
         if self._due:

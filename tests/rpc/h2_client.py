@@ -55,6 +55,11 @@ class H2Client:
         self.http2.send_goaway()
         self.flush()
 
+    def grant(self, window: int) -> None:
+        """Let every stream have so many bytes, by a setting."""
+        self.http2.update_settings({ngh2.Setting.INITIAL_WINDOW_SIZE: window})
+        self.flush()
+
     def read_no_more(self) -> None:
         """Leave what comes in the socket."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]

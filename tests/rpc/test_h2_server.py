@@ -222,6 +222,30 @@ async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> Non
     await until_async(lambda: node.metrics.req_inflights == 0)
 
 
+async def test_windows_that_a_setting_opens(node: RpcNode) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as client:
+        await raw.put("k", b"v" * (1 << 20))
+        token = (b"auth-token-bin", b64encode(raw.token[0][1]))
+        stream = client.call(b"/meta.MetaService/KvReadV1", token)
+        request = pb.RaftRequest(data='{"MGetKV":{"keys":["k","k","k"]}}')
+        client.send(stream, framed(request.SerializeToString()), end=True)
+        await client.until(lambda: client.headers[stream])
+        client.grant(8 << 20)
+        assert (await client.status(stream))[0] == 0
+        assert len(client.data[stream]) > 3 << 20
+
+
+async def test_a_flood_of_window_updates_while_thousands_wait(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as slow:
+        watch = framed(pb.WatchRequest(key="k").SerializeToString())
+        for _ in range(2_000):
+            slow.send(slow.call(WATCH), watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == 2_000)
+        await raw.put("k", b"v" * (64 << 10))
+        slow.write(b"\0\0\4\x08\0\0\0\0\0\0\0\0\1" * 200_000)
+        assert await answers(client)
+
+
 async def test_stopping_says_good_bye_and_closes(node: RpcNode, client: H2Client) -> None:
     stream = client.call(WATCH)
     client.send(stream, framed(pb.WatchRequest(key="k").SerializeToString()), end=True)
