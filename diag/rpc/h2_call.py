@@ -31,7 +31,7 @@ _LOGGER = logging.getLogger(__name__)
 class Call:
     """A call from its headers on. All methods run on the event loop.
 
-    ``hold`` accounts for bytes of the request that are not a whole message yet; Unavailable when they
+    ``hold`` accounts for bytes of the request that its handler has not taken yet; Unavailable when they
     are too many. ``limit`` is the largest message taken, in bytes.
     """
 
@@ -55,6 +55,7 @@ class Call:
         self._peer = peer
         self._assembly = Assembly(limit, head.encoding)
         self._messages: deque[bytes] = deque()
+        self._ready = 0  # bytes of these messages
         self._arrived = asyncio.Event() if handler.kind == "exchange" else None
         self._held = 0
         self._unacknowledged = 0
@@ -73,13 +74,11 @@ class Call:
             self._output.acknowledge(self._stream_id, len(data))
             return
         try:
-            self._messages += self._assembly.feed(data)
-            self._account(self._assembly.waiting)
+            self._take(data, end)
         except MetaError as error:
             self._output.acknowledge(self._stream_id, len(data))
             self._fail(grpc.StatusCode[error.grpc_status], str(error))
             return
-        self._request_ended = end
         if self._arrived is not None:
             self._arrived.set()
             if self.task is None:
@@ -133,13 +132,25 @@ class Call:
 
     # Serving.
 
+    def _take(self, data: bytes, end: bool) -> None:
+        messages = self._assembly.feed(data)
+        self._messages += messages
+        self._ready += sum(map(len, messages))
+        self._request_ended = end
+        if self._arrived is None and (len(self._messages) > 1 or (end and not self._messages)):
+            raise InvalidRequest(
+                f"the request has {len(self._messages)} messages; this method takes exactly one"
+            )
+        if end and self._assembly.waiting:
+            raise InvalidRequest("the request ends in the middle of a message")
+        if self._arrived is not None or not end:
+            self._account()
+
     def _answer(self) -> None:
         """A request of one message is whole."""
-        if len(self._messages) != 1:
-            problem = f"the request has {len(self._messages)} messages; this method takes exactly one"
-            self._fail(grpc.StatusCode[InvalidRequest.grpc_status], problem)
-            return
         payload = self._messages.popleft()
+        self._ready = 0
+        self._account()
         self._limit_time()
         self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
 
@@ -152,7 +163,10 @@ class Call:
         assert self._arrived is not None
         while True:
             while self._messages:
-                yield self._messages.popleft()
+                message = self._messages.popleft()
+                self._ready -= len(message)
+                self._account()
+                yield message
             self._release()
             if self._request_ended:
                 return
@@ -200,7 +214,8 @@ class Call:
         if self._ended:
             raise asyncio.CancelledError
 
-    def _account(self, waiting: int) -> None:
+    def _account(self) -> None:
+        waiting = self._assembly.waiting + self._ready
         if waiting != self._held:
             change, self._held = waiting - self._held, waiting
             self._hold(change)
@@ -211,6 +226,10 @@ class Call:
             size, self._unacknowledged = self._unacknowledged, 0
             self._output.acknowledge(self._stream_id, size)
         if self._ended:
+            # The client may keep its half of the stream open for long.
+            self._messages.clear()
+            self._assembly.clear()
+            self._ready = 0
             size, self._held = self._held, 0
             self._hold(-size)
             if self._deadline is not None:

@@ -3,7 +3,7 @@
 HTTP/2 itself (frames, header compression, flow control) is libnghttp2's. All of
 a connection's work is done on the event loop: a call that a shortcut answers costs
 one wake-up and one write, where a transport with threads of its own takes three.
-What is bounded here: requests that are not whole (``Shared.held``), replies that a
+What is bounded here: requests that wait to be whole (``Shared.held``), replies that a
 client does not take (its calls wait, and new ones are refused), resets a second.
 """
 
@@ -31,7 +31,7 @@ MAX_STREAMS = 100_000
 #: A connection whose client has this much waiting gets no new calls.
 _CONNECTION_WAITING = 256 << 20
 
-#: Bytes of requests not yet whole, over all connections.
+#: Bytes of requests that no handler has taken yet, over all connections.
 _REQUESTS_HELD = 512 << 20
 
 _HEADS = 16
@@ -159,11 +159,11 @@ class Connection(asyncio.Protocol):
     # From calls.
 
     def hold(self, size: int) -> None:
-        """Account for bytes of requests that are not whole."""
+        """Account for bytes of requests that no handler has taken."""
         self._shared.held += size
         if size > 0 and self._shared.held > _REQUESTS_HELD:
             raise Unavailable(
-                f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not whole; try again"
+                f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not at work; try again"
             )
 
     # HTTP/2's events.

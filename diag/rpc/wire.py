@@ -115,6 +115,10 @@ class Assembly:
         """Bytes held of a message that is not whole."""
         return len(self._buffer)
 
+    def clear(self) -> None:
+        """Let go what is held."""
+        self._buffer = bytearray()
+
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that ``data`` completes. Raises MessageTooLarge as soon as a prefix says so."""
         if not self._buffer and (message := only_message(data, self._limit)) is not None:
@@ -150,6 +154,8 @@ class Assembly:
             raise InvalidRequest(f"the message cannot be decompressed: {error}") from error
         if len(plain) > self._limit:
             raise _too_large(len(plain), self._limit)
+        if not reader.eof:
+            raise InvalidRequest("the message cannot be decompressed: its end is missing")
         return plain
 
 

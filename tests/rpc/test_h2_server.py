@@ -79,6 +79,43 @@ async def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(client: H
     assert await answers(client)
 
 
+async def test_a_second_message_is_refused_before_the_request_ends(client: H2Client) -> None:
+    stream = client.call(CLIENT_INFO)
+    client.send(stream, framed(b"") + framed(b""))
+    status, text = await client.status(stream)
+    assert status == code("INVALID_ARGUMENT")
+    assert "exactly one" in text
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+async def test_whole_and_half_requests_that_never_end_are_bounded_together(
+    client: H2Client, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr("diag.rpc.h2_connection._REQUESTS_HELD", 1 << 20)
+    payload = framed(b"x" * (400 << 10))
+    streams = [client.call(b"/meta.MetaService/Transaction") for _ in range(3)]
+    for stream in streams:
+        client.send(stream, payload[: len(payload) - cut])
+    status, text = await client.status(streams[-1])
+    assert status == code("UNAVAILABLE")
+    assert "try again" in text
+    for stream in streams[:-1]:
+        client.reset(stream)
+    assert await answers(client)
+    again = client.call(b"/meta.MetaService/Transaction")
+    client.send(again, payload, end=True)
+    assert (await client.status(again))[0] == code("UNAUTHENTICATED")
+
+
+async def test_a_request_that_ends_in_the_middle_of_a_message(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        stream = client.call(KV_GET_MANY, (b"auth-token-bin", b64encode(raw.token[0][1])))
+    client.send(stream, framed(b"") + b"\0\0\0\0\5ab", end=True)
+    status, text = await client.status(stream)
+    assert status == code("INVALID_ARGUMENT")
+    assert "middle" in text
+
+
 async def test_headers_that_cannot_be_read(client: H2Client) -> None:
     for header in ((b"grpc-timeout", b"soon"), (b"auth-token-bin", b"!")):
         stream = client.call(CLIENT_INFO, header, end=True)
@@ -157,7 +194,11 @@ async def test_a_client_that_resets_and_leaves_in_one_breath(
     node: RpcNode, client: H2Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = framed(pb.WatchRequest(key="k").SerializeToString())
-    for path, payload, end in ((WATCH, watch, True), (CLIENT_INFO, framed(b""), True), (WATCH, watch[:3], False)):
+    for path, payload, end in (
+        (WATCH, watch, True),
+        (CLIENT_INFO, framed(b""), True),
+        (WATCH, watch[:3], False),
+    ):
         async with connected(node.port) as leaving:
             await leaving.until(lambda: leaving.greeted)
             with leaving.in_one_write():
