@@ -117,6 +117,11 @@ class Call:
         self._refuse_ended()
         self._output.headers(self._stream_id, metadata)
 
+    async def room(self) -> None:
+        """Wait while the client's connection has too much waiting."""
+        if self._output.full:
+            await self._output.drained(self._stream_id)
+
     async def write(self, message: bytes, /) -> None:
         """Send one message; waits while the client is behind."""
         self._refuse_ended()
@@ -155,6 +160,7 @@ class Call:
         self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
 
     async def _unary(self, payload: bytes, context: Context) -> None:
+        await self.room()
         reply = await self._handler.serve(payload, context)
         self._refuse_ended()
         self._output.message(self._stream_id, reply)

@@ -28,9 +28,6 @@ from diag.rpc.wire import Headers, RequestHead, only_message, request_head
 #: A watch is a stream, and one connection may carry all of an engine's.
 MAX_STREAMS = 100_000
 
-#: A connection whose client has this much waiting gets no new calls.
-_CONNECTION_WAITING = 256 << 20
-
 #: Bytes of requests that no handler has taken yet, over all connections.
 _REQUESTS_HELD = 512 << 20
 
@@ -217,10 +214,7 @@ class Connection(asyncio.Protocol):
             raise NotImplementedHere(f"there is no method {head.path[:200]}")
         if self._shared.stopping:
             raise Unavailable(_STOPPING)
-        if self._output.waiting > _CONNECTION_WAITING:
-            raise Unavailable(
-                f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
-            )
+        self._output.refuse_when_full()
 
     def _make_call(self, stream_id: int, head: RequestHead) -> None:
         self._calls[stream_id] = Call(

@@ -9,10 +9,14 @@ from collections.abc import Callable, Sequence
 
 import ngh2
 
+from diag.errors import Unavailable
 from diag.rpc.wire import ENCODINGS, Metadata, framed, metadata_headers, status_headers
 
 #: A call whose client has this much of it waiting is asked to wait.
 _STREAM_WAITING = 64 << 10
+
+#: All calls of a client with this much waiting are asked to wait, and it gets no new ones.
+_CONNECTION_WAITING = 256 << 20
 
 _CHUNK = 256 << 10
 _RESPONSE = [
@@ -41,9 +45,16 @@ class Output:
         self._due = False
 
     @property
-    def waiting(self) -> int:
-        """Bytes of responses that the client has not taken."""
-        return self._http2.queued_body_size()
+    def full(self) -> bool:
+        """Whether the client has taken so little that nothing is to be added."""
+        return self._http2.queued_body_size() > _CONNECTION_WAITING
+
+    def refuse_when_full(self) -> None:
+        """Raise Unavailable for a new call of a client that does not read."""
+        if self.full:
+            raise Unavailable(
+                f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
+            )
 
     def refuse(self, stream_id: int, http_status: bytes) -> None:
         """Answer a request that is no gRPC call."""
@@ -98,7 +109,10 @@ class Output:
             self.write_soon()
 
     async def drained(self, stream_id: int) -> None:
-        """Wait until little of the stream is queued; a call whose stream is gone is cancelled instead."""
+        """Wait until little of the stream and not too much of all is queued.
+
+        A call whose stream is gone is cancelled instead.
+        """
         while not self._has_room(stream_id):
             event = self._waiting[stream_id] = asyncio.Event()
             try:
@@ -151,7 +165,7 @@ class Output:
         self._written()
 
     def _has_room(self, stream_id: int) -> bool:
-        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
+        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING and not self.full
 
     def _wake(self, stream_id: int) -> None:
         event = self._waiting.get(stream_id)

@@ -103,6 +103,7 @@ class _Delivery:
             self._awake.clear()
             while changes := watcher.take():
                 for change in changes:
+                    await self._sink.room()
                     await self._sink.send(watch_event(change))
                 self._metrics.watch_items(0, len(changes))
                 await asyncio.sleep(0)
@@ -112,6 +113,7 @@ class _Delivery:
             for page in watcher.flush():
                 async with asyncio.timeout(FLUSH_PAGE_SECONDS):
                     for key, record in page:
+                        await self._sink.room()
                         response = pb.WatchResponse(is_initialization=True)
                         response.event.key = key
                         write_record(record, response.event.current)

@@ -263,6 +263,31 @@ async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> Non
     await until_async(lambda: node.metrics.req_inflights == 0)
 
 
+async def test_watchers_that_take_nothing_share_a_bound(tmp_path: Path) -> None:
+    count, size = 400, 1 << 20
+    async with (
+        RpcNode(tmp_path, "nghttp2", max_bytes=1 << 30) as node,
+        node.raw() as raw,
+        connected(node.port, window=0) as client,
+    ):
+        client.http2.set_local_window_size(1 << 30)
+        watch = framed(pb.WatchRequest(key="k").SerializeToString())
+        streams = [client.call(WATCH) for _ in range(count)]
+        for stream in streams:
+            client.send(stream, watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == count)
+        await raw.put("k", b"v" * size)
+        await raw.put("other")
+        # A watcher's message is not even made while its connection has so much waiting.
+        assert node.metrics.sent_bytes < 300 << 20
+        other = client.call(CLIENT_INFO, end=True)
+        status, text = await client.status(other)
+        assert status == code("UNAVAILABLE")
+        assert "read them first" in text
+        client.grant(2 << 20)
+        await client.until(lambda: all(len(client.data[stream]) > size for stream in streams))
+
+
 async def test_windows_that_a_setting_opens(node: RpcNode) -> None:
     async with node.raw() as raw, connected(node.port, window=0) as client:
         await raw.put("k", b"v" * (1 << 20))
