@@ -263,6 +263,31 @@ async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> Non
     await until_async(lambda: node.metrics.req_inflights == 0)
 
 
+async def test_thousands_of_initial_flushes_at_once(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        await raw.put("k", b"v")
+        watch = framed(pb.WatchRequest(key="k", initial_flush=True).SerializeToString())
+        with client.in_one_write():
+            streams = [client.call(WATCH) for _ in range(3_000)]
+            for stream in streams:
+                client.send(stream, watch, end=True)
+        await client.until(lambda: len(client.data) == len(streams))
+        assert not client.ended
+
+
+async def test_initial_flushes_that_are_not_taken_leave_room_for_readers(node: RpcNode) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as client:
+        await raw.put("k", b"v" * (64 << 10))
+        watch = framed(pb.WatchRequest(key="k", initial_flush=True).SerializeToString())
+        for _ in range(1_100):
+            client.send(client.call(WATCH), watch, end=True)
+        await until_async(lambda: node.metrics.req_inflights == 1_100)
+        assert (await raw.put("k", b"w")).success
+        request = pb.RaftRequest(data='{"GetKV":{"key":"k"}}')
+        items = [item async for item in raw.stub.KvReadV1(request, metadata=raw.token)]
+        assert items[0].value.data == b"w"
+
+
 async def test_watchers_that_take_nothing_share_a_bound(tmp_path: Path) -> None:
     count, size = 400, 1 << 20
     async with (
