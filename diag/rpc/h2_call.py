@@ -31,8 +31,8 @@ _LOGGER = logging.getLogger(__name__)
 class Call:
     """A call from its headers on. All methods run on the event loop.
 
-    ``hold`` accounts for bytes of the request that its handler has not taken yet; Unavailable when they
-    are too many. ``limit`` is the largest message taken, in bytes.
+    ``hold`` accounts for bytes of the request: its headers, and what its handler has not taken yet.
+    Unavailable, from the constructor too, when they are too many. ``limit`` is the largest message taken, in bytes.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Call:
         self._ended = False
         self._deadline: asyncio.TimerHandle | None = None
         self._status: tuple[grpc.StatusCode, str, Metadata] = (grpc.StatusCode.CANCELLED, "cancelled", ())
+        self._account()
         if self._arrived is not None:
             self._limit_time()
 
@@ -95,6 +96,8 @@ class Call:
         """The stream is gone, by the client's doing or because the call ended."""
         self._ended = True
         self._release()
+        self._hold(-self._held)
+        self._held = 0
         if self.task is not None:
             self.task.cancel()
 
@@ -221,10 +224,10 @@ class Call:
             raise asyncio.CancelledError
 
     def _account(self) -> None:
-        waiting = self._assembly.waiting + self._ready
-        if waiting != self._held:
-            change, self._held = waiting - self._held, waiting
-            self._hold(change)
+        size = self._head.size + self._assembly.waiting + self._ready
+        if size != self._held:
+            self._hold(size - self._held)
+            self._held = size
 
     def _release(self) -> None:
         """Give back what the request holds of the client's window and, once ended, all else it holds."""
@@ -236,7 +239,6 @@ class Call:
             self._messages.clear()
             self._assembly.clear()
             self._ready = 0
-            size, self._held = self._held, 0
-            self._hold(-size)
+            self._account()
             if self._deadline is not None:
                 self._deadline.cancel()

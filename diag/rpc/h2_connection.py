@@ -28,7 +28,7 @@ from diag.rpc.wire import Headers, RequestHead, only_message, request_head
 #: A watch is a stream, and one connection may carry all of an engine's.
 MAX_STREAMS = 100_000
 
-#: Bytes of requests that no handler has taken yet, over all connections.
+#: Bytes of requests over all connections: headers, and messages that no handler has taken yet.
 _REQUESTS_HELD = 512 << 20
 
 _HEADS = 16
@@ -156,12 +156,13 @@ class Connection(asyncio.Protocol):
     # From calls.
 
     def hold(self, size: int) -> None:
-        """Account for bytes of requests that no handler has taken."""
-        self._shared.held += size
-        if size > 0 and self._shared.held > _REQUESTS_HELD:
+        """Account for bytes of requests; Unavailable, and nothing is changed, when they are too many."""
+        held = self._shared.held + size
+        if size > 0 and held > _REQUESTS_HELD:
             raise Unavailable(
                 f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not at work; try again"
             )
+        self._shared.held = held
 
     # HTTP/2's events.
 
@@ -199,13 +200,14 @@ class Connection(asyncio.Protocol):
                 self._output.refuse(stream_id, head.refusal)
                 return
             self._admit(head)
+            if head.path in self._shared.shortcuts:
+                self.hold(head.size)
+                self._short[stream_id] = head
+            else:
+                self._make_call(stream_id, head)
         except MetaError as error:
             self._output.status(stream_id, grpc.StatusCode[error.grpc_status].value[0], str(error), ())
             return
-        if head.path in self._shared.shortcuts:
-            self._short[stream_id] = head
-        else:
-            self._make_call(stream_id, head)
         if end:
             self._receive(stream_id, b"", True)
 
@@ -228,7 +230,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
-        head = self._short.pop(stream_id, None)
+        head = self._take_short(stream_id)
         if head is not None:
             if end and self._answer(stream_id, data, head):
                 return
@@ -249,17 +251,24 @@ class Connection(asyncio.Protocol):
         self._output.answer(stream_id, messages)
         return True
 
+    def _take_short(self, stream_id: int) -> RequestHead | None:
+        head = self._short.pop(stream_id, None)
+        if head is not None:
+            self.hold(-head.size)
+        return head
+
     def _close_stream(self, stream_id: int) -> None:
-        self._short.pop(stream_id, None)
+        self._take_short(stream_id)
         call = self._calls.pop(stream_id, None)
         if call is not None:
             call.close()
             self._output.forget(stream_id)
 
     def _close_calls(self) -> None:
+        for stream_id in list(self._short):
+            self._take_short(stream_id)
         calls = list(self._calls.values())
         self._calls.clear()
-        self._short.clear()
         for call in calls:
             call.close()
 

@@ -19,6 +19,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 #: What this side can read; a client sees it in each response.
 ENCODINGS = b"identity,deflate,gzip"
 
+_HEADER_COST = 32
 _PREFIX = Struct(">BI")
 _PREFIX_SIZE = _PREFIX.size
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -43,6 +44,7 @@ class RequestHead(NamedTuple):
     timeout: float | None
     encoding: bytes
     refusal: bytes | None  # the HTTP status that answers a request which is no gRPC call
+    size: int  # bytes, as HTTP/2 counts them
 
 
 def request_head(headers: Headers) -> RequestHead:
@@ -66,6 +68,7 @@ def request_head(headers: Headers) -> RequestHead:
         None if timeout is None else _seconds(timeout),
         known.get(b"grpc-encoding", b"identity"),
         refusal,
+        sum(len(name) + len(value) + _HEADER_COST for name, value in headers),
     )
 
 

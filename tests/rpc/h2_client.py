@@ -63,7 +63,6 @@ class H2Client:
     def read_no_more(self) -> None:
         """Leave what comes in the socket."""
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
-        self._reader._limit = 1 << 40
 
     def flush(self) -> None:
         if data := self.http2.data_to_send():

@@ -107,6 +107,23 @@ async def test_whole_and_half_requests_that_never_end_are_bounded_together(
     assert (await client.status(again))[0] == code("UNAUTHENTICATED")
 
 
+@pytest.mark.parametrize("path", [KV_GET_MANY, b"/meta.MetaService/KvReadV1"])
+async def test_headers_of_requests_that_never_come_are_bounded_too(
+    node: RpcNode, client: H2Client, monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    """Compressed they cost their client a few bytes each."""
+    monkeypatch.setattr("diag.rpc.h2_connection._REQUESTS_HELD", 1 << 20)
+    async with connected(node.port) as other:
+        streams = [
+            other.call(path, (b"long", b"x" * 10_000), (b"number", b"%d" % number)) for number in range(110)
+        ]
+        assert (await other.status(streams[-1]))[0] == code("UNAVAILABLE")
+        for stream in streams[:-1]:
+            other.reset(stream)
+        assert await answers(other)
+    assert await answers(client)
+
+
 async def test_a_request_that_ends_in_the_middle_of_a_message(node: RpcNode, client: H2Client) -> None:
     async with node.raw() as raw:
         stream = client.call(KV_GET_MANY, (b"auth-token-bin", b64encode(raw.token[0][1])))
