@@ -32,7 +32,8 @@ class Call:
     """A call from its headers on. All methods run on the event loop.
 
     ``hold`` accounts for bytes of the request: its headers, and what its handler has not taken yet.
-    Unavailable, from the constructor too, when they are too many. ``limit`` is the largest message taken, in bytes.
+    Unavailable, from the constructor too, when they are too many. ``limit`` is the largest message
+    taken, in bytes.
     """
 
     def __init__(

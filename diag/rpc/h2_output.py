@@ -126,7 +126,7 @@ class Output:
         self._wake(stream_id)
 
     def granted(self) -> None:
-        """The client takes more; who waits is asked at the next write, however often this is said before it."""
+        """The client takes more: the next write asks who waits, once for all that was said before it."""
         self._granted = True
 
     def pause(self) -> None:
