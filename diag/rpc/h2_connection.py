@@ -262,7 +262,7 @@ class Connection(asyncio.Protocol):
         call = self._calls.pop(stream_id, None)
         if call is not None:
             call.close()
-            self._output.forget(stream_id)
+        self._output.forget(stream_id)
 
     def _close_calls(self) -> None:
         for stream_id in list(self._short):

@@ -121,9 +121,12 @@ class Output:
                 self._waiting.pop(stream_id, None)
 
     def forget(self, stream_id: int) -> None:
-        """The stream is gone."""
+        """The stream is gone, and what waited of it: there may be room for others."""
         self._headers_sent.discard(stream_id)
-        self._wake(stream_id)
+        if self._waiting:
+            self._wake(stream_id)
+            self._granted = True
+            self.write_soon()
 
     def granted(self) -> None:
         """The client takes more: the next write asks who waits, once for all that was said before it."""
