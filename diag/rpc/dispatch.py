@@ -62,6 +62,9 @@ class Sink(Protocol):
     async def open(self) -> None:
         """Send the response's headers now, before there is anything to say."""
 
+    async def room(self) -> None:
+        """Wait while the client is so far behind that a message is better not made yet."""
+
     async def send(self, message: Message) -> None:
         """Send one message; waits while the client is behind."""
 
@@ -172,15 +175,21 @@ class Dispatcher:
 
 
 class _ContextSink:
-    __slots__ = ("_context", "_limit", "_metrics")
+    __slots__ = ("_context", "_limit", "_metrics", "_room")
 
     def __init__(self, context: Context, metrics: Metrics, limit: int | None) -> None:
         self._context = context
         self._metrics = metrics
         self._limit = limit
+        #: gRPC's own transport cannot tell.
+        self._room: Callable[[], Awaitable[None]] | None = getattr(context, "room", None)
 
     async def open(self) -> None:
         await self._context.send_initial_metadata(())
+
+    async def room(self) -> None:
+        if self._room is not None:
+            await self._room()
 
     async def send(self, message: Message) -> None:
         data = message.SerializeToString()

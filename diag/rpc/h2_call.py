@@ -31,8 +31,9 @@ _LOGGER = logging.getLogger(__name__)
 class Call:
     """A call from its headers on. All methods run on the event loop.
 
-    ``hold`` accounts for bytes of the request that are not a whole message yet; Unavailable when they
-    are too many. ``limit`` is the largest message taken, in bytes.
+    ``hold`` accounts for bytes of the request: its headers, and what its handler has not taken yet.
+    Unavailable, from the constructor too, when they are too many. ``limit`` is the largest message
+    taken, in bytes.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Call:
         self._peer = peer
         self._assembly = Assembly(limit, head.encoding)
         self._messages: deque[bytes] = deque()
+        self._ready = 0  # bytes of these messages
         self._arrived = asyncio.Event() if handler.kind == "exchange" else None
         self._held = 0
         self._unacknowledged = 0
@@ -62,6 +64,7 @@ class Call:
         self._ended = False
         self._deadline: asyncio.TimerHandle | None = None
         self._status: tuple[grpc.StatusCode, str, Metadata] = (grpc.StatusCode.CANCELLED, "cancelled", ())
+        self._account()
         if self._arrived is not None:
             self._limit_time()
 
@@ -73,13 +76,11 @@ class Call:
             self._output.acknowledge(self._stream_id, len(data))
             return
         try:
-            self._messages += self._assembly.feed(data)
-            self._account(self._assembly.waiting)
+            self._take(data, end)
         except MetaError as error:
             self._output.acknowledge(self._stream_id, len(data))
             self._fail(grpc.StatusCode[error.grpc_status], str(error))
             return
-        self._request_ended = end
         if self._arrived is not None:
             self._arrived.set()
             if self.task is None:
@@ -96,6 +97,8 @@ class Call:
         """The stream is gone, by the client's doing or because the call ended."""
         self._ended = True
         self._release()
+        self._hold(-self._held)
+        self._held = 0
         if self.task is not None:
             self.task.cancel()
 
@@ -118,6 +121,11 @@ class Call:
         self._refuse_ended()
         self._output.headers(self._stream_id, metadata)
 
+    async def room(self) -> None:
+        """Wait while the client's connection has too much waiting."""
+        if self._output.full:
+            await self._output.drained(self._stream_id)
+
     async def write(self, message: bytes, /) -> None:
         """Send one message; waits while the client is behind."""
         self._refuse_ended()
@@ -133,17 +141,30 @@ class Call:
 
     # Serving.
 
+    def _take(self, data: bytes, end: bool) -> None:
+        messages = self._assembly.feed(data)
+        self._messages += messages
+        self._ready += sum(map(len, messages))
+        self._request_ended = end
+        if self._arrived is None and (len(self._messages) > 1 or (end and not self._messages)):
+            raise InvalidRequest(
+                f"the request has {len(self._messages)} messages; this method takes exactly one"
+            )
+        if end and self._assembly.waiting:
+            raise InvalidRequest("the request ends in the middle of a message")
+        if self._arrived is not None or not end:
+            self._account()
+
     def _answer(self) -> None:
         """A request of one message is whole."""
-        if len(self._messages) != 1:
-            problem = f"the request has {len(self._messages)} messages; this method takes exactly one"
-            self._fail(grpc.StatusCode[InvalidRequest.grpc_status], problem)
-            return
         payload = self._messages.popleft()
+        self._ready = 0
+        self._account()
         self._limit_time()
         self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
 
     async def _unary(self, payload: bytes, context: Context) -> None:
+        await self.room()
         reply = await self._handler.serve(payload, context)
         self._refuse_ended()
         self._output.message(self._stream_id, reply)
@@ -152,7 +173,10 @@ class Call:
         assert self._arrived is not None
         while True:
             while self._messages:
-                yield self._messages.popleft()
+                message = self._messages.popleft()
+                self._ready -= len(message)
+                self._account()
+                yield message
             self._release()
             if self._request_ended:
                 return
@@ -200,10 +224,11 @@ class Call:
         if self._ended:
             raise asyncio.CancelledError
 
-    def _account(self, waiting: int) -> None:
-        if waiting != self._held:
-            change, self._held = waiting - self._held, waiting
-            self._hold(change)
+    def _account(self) -> None:
+        size = self._head.size + self._assembly.waiting + self._ready
+        if size != self._held:
+            self._hold(size - self._held)
+            self._held = size
 
     def _release(self) -> None:
         """Give back what the request holds of the client's window and, once ended, all else it holds."""
@@ -211,7 +236,10 @@ class Call:
             size, self._unacknowledged = self._unacknowledged, 0
             self._output.acknowledge(self._stream_id, size)
         if self._ended:
-            size, self._held = self._held, 0
-            self._hold(-size)
+            # The client may keep its half of the stream open for long.
+            self._messages.clear()
+            self._assembly.clear()
+            self._ready = 0
+            self._account()
             if self._deadline is not None:
                 self._deadline.cancel()

@@ -3,7 +3,7 @@
 HTTP/2 itself (frames, header compression, flow control) is libnghttp2's. All of
 a connection's work is done on the event loop: a call that a shortcut answers costs
 one wake-up and one write, where a transport with threads of its own takes three.
-What is bounded here: requests that are not whole (``Shared.held``), replies that a
+What is bounded here: requests that wait to be whole (``Shared.held``), replies that a
 client does not take (its calls wait, and new ones are refused), resets a second.
 """
 
@@ -28,10 +28,7 @@ from diag.rpc.wire import Headers, RequestHead, only_message, request_head
 #: A watch is a stream, and one connection may carry all of an engine's.
 MAX_STREAMS = 100_000
 
-#: A connection whose client has this much waiting gets no new calls.
-_CONNECTION_WAITING = 256 << 20
-
-#: Bytes of requests not yet whole, over all connections.
+#: Bytes of requests over all connections: headers, and messages that no handler has taken yet.
 _REQUESTS_HELD = 512 << 20
 
 _HEADS = 16
@@ -47,7 +44,7 @@ _CONNECTION_WINDOW = 16 << 20
 #: An engine resets a stream for every watch it ends; reference servers allow thousands in flight.
 _CONFIGURATION = ngh2.Configuration(
     auto_window_update=False,
-    stream_reset_rate_limit=(50_000, 5_000),
+    stream_reset_rate_limit=(20_000, 2_000),
     max_inbound_header_list_size=16 << 10,
 )
 _STOPPING = "the meta node is stopping; ask another"
@@ -111,19 +108,18 @@ class Connection(asyncio.Protocol):
         except ngh2.NGH2Error as error:
             # Not HTTP/2, or beyond a limit: nothing else is read.
             _LOGGER.debug("the connection of %s is closed: %s", self._peer, error)
-            self._transport.close()
+            self._hang_up()
             return
         self._drain_events()
         self._output.write()
 
     def eof_received(self) -> None:
         """The client will ask nothing more and, as is usual, hears nothing more."""
+        self._hang_up()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._shared.connections.discard(self)
-        for call in list(self._calls.values()):
-            call.close()
-        self._calls.clear()
+        self._close_calls()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -161,29 +157,33 @@ class Connection(asyncio.Protocol):
     # From calls.
 
     def hold(self, size: int) -> None:
-        """Account for bytes of requests that are not whole."""
-        self._shared.held += size
-        if size > 0 and self._shared.held > _REQUESTS_HELD:
+        """Account for bytes of requests; Unavailable, and nothing is changed, when they are too many."""
+        held = self._shared.held + size
+        if size > 0 and held > _REQUESTS_HELD:
             raise Unavailable(
-                f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not whole; try again"
+                f"this node holds {_REQUESTS_HELD >> 20} MiB of requests that are not at work; try again"
             )
+        self._shared.held = held
 
     # HTTP/2's events.
 
     def _drain_events(self) -> None:
-        for event in self._http2.events():
+        events = self._http2.events()
+        if events and isinstance(events[-1], ngh2.ConnectionClosed):
+            # Always the last, and none of the others can be answered any more.
+            self._hang_up()
+            return
+        for event in events:
             if isinstance(event, ngh2.DataReceived):
                 self._of_stream(self._receive, event.stream_id, event.data, event.end_stream)
             elif isinstance(event, ngh2.RequestReceived):
                 self._of_stream(self._open, event.stream_id, event.headers, event.end_stream)
             elif isinstance(event, ngh2.StreamClosed):
                 self._close_stream(event.stream_id)
-            elif isinstance(event, ngh2.WindowUpdated):
-                self._output.wake(event.stream_id)
+            elif isinstance(event, ngh2.WindowUpdated | ngh2.SettingsReceived):
+                self._output.granted()
             elif isinstance(event, ngh2.TrailersReceived):
                 self._of_stream(self._receive, event.stream_id, b"", True)
-            elif isinstance(event, ngh2.ConnectionClosed):
-                self._transport.close()
 
     def _of_stream(
         self, handle: Callable[[int, _Item, bool], None], stream_id: int, item: _Item, end: bool
@@ -201,13 +201,14 @@ class Connection(asyncio.Protocol):
                 self._output.refuse(stream_id, head.refusal)
                 return
             self._admit(head)
+            if head.path in self._shared.shortcuts:
+                self.hold(head.size)
+                self._short[stream_id] = (head, b"")
+            else:
+                self._make_call(stream_id, head)
         except MetaError as error:
             self._output.status(stream_id, grpc.StatusCode[error.grpc_status].value[0], str(error), ())
             return
-        if head.path in self._shared.shortcuts:
-            self._short[stream_id] = (head, b"")
-        else:
-            self._make_call(stream_id, head)
         if end:
             self._receive(stream_id, b"", True)
 
@@ -216,10 +217,7 @@ class Connection(asyncio.Protocol):
             raise NotImplementedHere(f"there is no method {head.path[:200]}")
         if self._shared.stopping:
             raise Unavailable(_STOPPING)
-        if self._output.waiting > _CONNECTION_WAITING:
-            raise Unavailable(
-                f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
-            )
+        self._output.refuse_when_full()
 
     def _make_call(self, stream_id: int, head: RequestHead) -> None:
         self._calls[stream_id] = Call(
@@ -233,7 +231,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _receive(self, stream_id: int, data: bytes, end: bool) -> None:
-        short = self._short.pop(stream_id, None)
+        short = self._short.get(stream_id)
         if short is not None:
             head, before = short
             # An engine ends its requests with an empty piece. What waits here is not acknowledged, so that
@@ -242,6 +240,7 @@ class Connection(asyncio.Protocol):
             if not end and len(data) <= _SHORT_REQUEST:
                 self._short[stream_id] = (head, data)
                 return
+            self._forget_short(stream_id)
             if end and self._answer(stream_id, data, head):
                 return
             self._make_call(stream_id, head)
@@ -261,12 +260,30 @@ class Connection(asyncio.Protocol):
         self._output.answer(stream_id, messages)
         return True
 
+    def _forget_short(self, stream_id: int) -> None:
+        short = self._short.pop(stream_id, None)
+        if short is not None:
+            self.hold(-short[0].size)
+
     def _close_stream(self, stream_id: int) -> None:
-        self._short.pop(stream_id, None)
+        self._forget_short(stream_id)
         call = self._calls.pop(stream_id, None)
         if call is not None:
             call.close()
-            self._output.forget(stream_id)
+        self._output.forget(stream_id)
+
+    def _close_calls(self) -> None:
+        for stream_id in list(self._short):
+            self._forget_short(stream_id)
+        calls = list(self._calls.values())
+        self._calls.clear()
+        for call in calls:
+            call.close()
+
+    def _hang_up(self) -> None:
+        """Close once what is written is taken, which may be never: no call waits for it."""
+        self._transport.close()
+        self._close_calls()
 
 
 def _peer(transport: asyncio.BaseTransport) -> str:

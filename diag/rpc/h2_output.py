@@ -11,10 +11,14 @@ from collections.abc import Callable, Sequence
 
 import ngh2
 
+from diag.errors import Unavailable
 from diag.rpc.wire import ENCODINGS, Metadata, framed, metadata_headers, status_headers
 
 #: A call whose client has this much of it waiting is asked to wait.
 _STREAM_WAITING = 64 << 10
+
+#: All calls of a client with this much waiting are asked to wait, and it gets no new ones.
+_CONNECTION_WAITING = 256 << 20
 
 _CHUNK = 256 << 10
 _RESPONSE = [
@@ -39,13 +43,21 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._headers_sent: set[int] = set()
         self._waiting: dict[int, asyncio.Event] = {}
+        self._granted = False
         self._writable = True
         self._due = False
 
     @property
-    def waiting(self) -> int:
-        """Bytes of responses that the client has not taken."""
-        return self._http2.queued_body_size()
+    def full(self) -> bool:
+        """Whether the client has taken so little that nothing is to be added."""
+        return self._http2.queued_body_size() > _CONNECTION_WAITING
+
+    def refuse_when_full(self) -> None:
+        """Raise Unavailable for a new call of a client that does not read."""
+        if self.full:
+            raise Unavailable(
+                f"{_CONNECTION_WAITING >> 20} MiB of replies wait for this client; read them first"
+            )
 
     def refuse(self, stream_id: int, http_status: bytes) -> None:
         """Answer a request that is no gRPC call."""
@@ -75,11 +87,11 @@ class Output:
             return True  # its call is cancelled as soon as the socket is gone
         self.headers(stream_id, ())
         self._http2.send_data(stream_id, framed(message))
-        if self._http2.queued_body_size(stream_id) < _STREAM_WAITING:
+        if self._has_room(stream_id):
             self.write_soon()
             return True
         self.write()
-        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING
+        return self._has_room(stream_id)
 
     def status(self, stream_id: int, status: int, details: str, metadata: Metadata) -> None:
         """End the response."""
@@ -100,8 +112,11 @@ class Output:
             self.write_soon()
 
     async def drained(self, stream_id: int) -> None:
-        """Wait until little of the stream is queued; a call whose stream is gone is cancelled instead."""
-        while self._http2.queued_body_size(stream_id) >= _STREAM_WAITING:
+        """Wait until little of the stream and not too much of all is queued.
+
+        A call whose stream is gone is cancelled instead.
+        """
+        while not self._has_room(stream_id):
             event = self._waiting[stream_id] = asyncio.Event()
             try:
                 await event.wait()
@@ -109,17 +124,16 @@ class Output:
                 self._waiting.pop(stream_id, None)
 
     def forget(self, stream_id: int) -> None:
-        """The stream is gone."""
+        """The stream is gone, and what waited of it: there may be room for others."""
         self._headers_sent.discard(stream_id)
-        self.wake(stream_id)
+        if self._waiting:
+            self._wake(stream_id)
+            self._granted = True
+            self.write_soon()
 
-    def wake(self, stream_id: int) -> None:
-        """The client takes more of a stream, or of all when it is 0."""
-        if stream_id == 0:
-            for event in self._waiting.values():
-                event.set()
-        elif (one := self._waiting.get(stream_id)) is not None:
-            one.set()
+    def granted(self) -> None:
+        """The client takes more: the next write asks who waits, once for all that was said before it."""
+        self._granted = True
 
     def pause(self) -> None:
         """The socket takes no more for now."""
@@ -128,8 +142,8 @@ class Output:
     def resume(self) -> None:
         """The socket takes more."""
         self._writable = True
+        self._granted = True
         self.write()
-        self.wake(0)
 
     def write_soon(self) -> None:
         """Write at the end of this round of the loop, so that all who are ready share one write."""
@@ -150,6 +164,10 @@ class Output:
                 self._send(data)
             if len(data) < _CHUNK:
                 break
+        if self._granted:
+            self._granted = False
+            for stream_id in [each for each in self._waiting if self._has_room(each)]:
+                self._wake(stream_id)
         self._written()
 
     def _send(self, data: bytes) -> None:
@@ -164,6 +182,14 @@ class Output:
                 data = data[os.write(self._socket, data) :]
         if data:
             transport.write(data)
+
+    def _has_room(self, stream_id: int) -> bool:
+        return self._http2.queued_body_size(stream_id) < _STREAM_WAITING and not self.full
+
+    def _wake(self, stream_id: int) -> None:
+        event = self._waiting.get(stream_id)
+        if event is not None:
+            event.set()
 
     def _write_if_due(self) -> None:
         if self._due:

@@ -1,6 +1,7 @@
 """Watch: changes of a key range as they are applied (wire protocol, 5.6)."""
 
 import asyncio
+from collections.abc import Callable
 
 from diag.errors import InvalidRequest, Unavailable, WatcherTooSlow
 from diag.kv.watch import Filter, Watcher, WatchHub
@@ -13,6 +14,9 @@ from diag.rpc.translate import watch_event, write_record
 #: read of the store, and while it lasts no page of the store's file can be used again.
 FLUSH_PAGE_SECONDS = 60.0
 
+#: Initial flushes at once. Each is a reader of the store, which has 1,024 places for all of them.
+MOST_FLUSHES = 512
+
 _FILTERS = {int(each): each for each in Filter}
 
 
@@ -23,6 +27,7 @@ class WatchStreams:
         self._hub = hub
         self._metrics = metrics
         self._open: set[_Delivery] = set()
+        self._flushes = asyncio.Semaphore(MOST_FLUSHES)
         self._stopping = False
 
     async def serve(self, request: pb.WatchRequest, sink: Sink) -> None:
@@ -34,7 +39,20 @@ class WatchStreams:
             raise InvalidRequest(
                 f"filter_type must be ALL (0), UPDATE (1) or DELETE (2), not {request.filter_type}"
             )
-        delivery = _Delivery(sink, self._metrics)
+        if not request.initial_flush:
+            await self._watch(request, selected, sink, lambda: None)
+            return
+        await self._flushes.acquire()
+        flushed = _Once(self._flushes.release)
+        try:
+            await self._watch(request, selected, sink, flushed)
+        finally:
+            flushed()
+
+    async def _watch(
+        self, request: pb.WatchRequest, selected: Filter, sink: Sink, flushed: Callable[[], None]
+    ) -> None:
+        delivery = _Delivery(sink, self._metrics, flushed)
         end = request.key_end if request.HasField("key_end") else None
         watcher = self._hub.watch(request.key, end, selected, request.initial_flush, delivery.wake)
         self._open.add(delivery)
@@ -54,6 +72,18 @@ class WatchStreams:
             delivery.end(Unavailable("the meta node is stopping; watch another"))
 
 
+class _Once:
+    """Calls ``action`` the first time it is called."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action: Callable[[], None] | None = action
+
+    def __call__(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
 class _Delivery:
     """One watcher's changes on their way to one client.
 
@@ -61,8 +91,10 @@ class _Delivery:
     holds it inside ``send``, where only a cancellation reaches it.
     """
 
-    def __init__(self, sink: Sink, metrics: Metrics) -> None:
+    def __init__(self, sink: Sink, metrics: Metrics, flushed: Callable[[], None]) -> None:
+        """``flushed`` is called when the initial flush is over."""
         self._sink = sink
+        self._flushed = flushed
         self._metrics = metrics
         self._awake = asyncio.Event()
         self._ended: asyncio.Future[Unavailable] = asyncio.get_running_loop().create_future()
@@ -98,11 +130,13 @@ class _Delivery:
     async def _send_all(self, watcher: Watcher, flush: bool) -> None:
         if flush:
             await self._send_flush(watcher)
+            self._flushed()
         while True:
             await self._awake.wait()
             self._awake.clear()
             while changes := watcher.take():
                 for change in changes:
+                    await self._sink.room()
                     await self._sink.send(watch_event(change))
                 self._metrics.watch_items(0, len(changes))
                 await asyncio.sleep(0)
@@ -112,6 +146,7 @@ class _Delivery:
             for page in watcher.flush():
                 async with asyncio.timeout(FLUSH_PAGE_SECONDS):
                     for key, record in page:
+                        await self._sink.room()
                         response = pb.WatchResponse(is_initialization=True)
                         response.event.key = key
                         write_record(record, response.event.current)

@@ -19,6 +19,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 #: What this side can read; a client sees it in each response.
 ENCODINGS = b"identity,deflate,gzip"
 
+_HEADER_COST = 32
 _PREFIX = Struct(">BI")
 _PREFIX_SIZE = _PREFIX.size
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -43,6 +44,7 @@ class RequestHead(NamedTuple):
     timeout: float | None
     encoding: bytes
     refusal: bytes | None  # the HTTP status that answers a request which is no gRPC call
+    size: int  # bytes, as HTTP/2 counts them
 
 
 def request_head(headers: Headers) -> RequestHead:
@@ -66,6 +68,7 @@ def request_head(headers: Headers) -> RequestHead:
         None if timeout is None else _seconds(timeout),
         known.get(b"grpc-encoding", b"identity"),
         refusal,
+        sum(len(name) + len(value) + _HEADER_COST for name, value in headers),
     )
 
 
@@ -115,6 +118,10 @@ class Assembly:
         """Bytes held of a message that is not whole."""
         return len(self._buffer)
 
+    def clear(self) -> None:
+        """Let go what is held."""
+        self._buffer = bytearray()
+
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that ``data`` completes. Raises MessageTooLarge as soon as a prefix says so."""
         if not self._buffer and (message := only_message(data, self._limit)) is not None:
@@ -150,6 +157,8 @@ class Assembly:
             raise InvalidRequest(f"the message cannot be decompressed: {error}") from error
         if len(plain) > self._limit:
             raise _too_large(len(plain), self._limit)
+        if not reader.eof:
+            raise InvalidRequest("the message cannot be decompressed: its end is missing")
         return plain
 
 

@@ -24,6 +24,7 @@ class H2Client:
         self.data: dict[int, bytes] = defaultdict(bytes)
         self.ended: set[int] = set()
         self.closed = False
+        self.greeted = False
         self._reader = reader
         self._writer = writer
         self._arrived = asyncio.Event()
@@ -48,6 +49,20 @@ class H2Client:
     def reset(self, stream: int) -> None:
         self.http2.reset_stream(stream)
         self.flush()
+
+    def leave(self) -> None:
+        """Send GOAWAY."""
+        self.http2.send_goaway()
+        self.flush()
+
+    def grant(self, window: int) -> None:
+        """Let every stream have so many bytes, by a setting."""
+        self.http2.update_settings({ngh2.Setting.INITIAL_WINDOW_SIZE: window})
+        self.flush()
+
+    def read_no_more(self) -> None:
+        """Leave what comes in the socket."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def flush(self) -> None:
         if data := self.http2.data_to_send():
@@ -90,6 +105,7 @@ class H2Client:
         self._arrived.set()
 
     def _keep(self, event: ngh2.Event) -> None:
+        self.greeted |= isinstance(event, ngh2.SettingsAcknowledged)
         if isinstance(event, ngh2.ResponseReceived | ngh2.TrailersReceived):
             self.headers[event.stream_id].update((pair[0], pair[1]) for pair in event.headers)
         elif isinstance(event, ngh2.DataReceived):

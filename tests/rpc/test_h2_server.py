@@ -92,6 +92,60 @@ async def test_a_message_beyond_the_limit_is_refused_before_it_is_sent(client: H
     assert await answers(client)
 
 
+async def test_a_second_message_is_refused_before_the_request_ends(client: H2Client) -> None:
+    stream = client.call(CLIENT_INFO)
+    client.send(stream, framed(b"") + framed(b""))
+    status, text = await client.status(stream)
+    assert status == code("INVALID_ARGUMENT")
+    assert "exactly one" in text
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+async def test_whole_and_half_requests_that_never_end_are_bounded_together(
+    client: H2Client, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr("diag.rpc.h2_connection._REQUESTS_HELD", 1 << 20)
+    payload = framed(b"x" * (400 << 10))
+    streams = [client.call(b"/meta.MetaService/Transaction") for _ in range(3)]
+    for stream in streams:
+        client.send(stream, payload[: len(payload) - cut])
+    status, text = await client.status(streams[-1])
+    assert status == code("UNAVAILABLE")
+    assert "try again" in text
+    for stream in streams[:-1]:
+        client.reset(stream)
+    assert await answers(client)
+    again = client.call(b"/meta.MetaService/Transaction")
+    client.send(again, payload, end=True)
+    assert (await client.status(again))[0] == code("UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize("path", [KV_GET_MANY, b"/meta.MetaService/KvReadV1"])
+async def test_headers_of_requests_that_never_come_are_bounded_too(
+    node: RpcNode, client: H2Client, monkeypatch: pytest.MonkeyPatch, path: bytes
+) -> None:
+    """Compressed they cost their client a few bytes each."""
+    monkeypatch.setattr("diag.rpc.h2_connection._REQUESTS_HELD", 1 << 20)
+    async with connected(node.port) as other:
+        streams = [
+            other.call(path, (b"long", b"x" * 10_000), (b"number", b"%d" % number)) for number in range(110)
+        ]
+        assert (await other.status(streams[-1]))[0] == code("UNAVAILABLE")
+        for stream in streams[:-1]:
+            other.reset(stream)
+        assert await answers(other)
+    assert await answers(client)
+
+
+async def test_a_request_that_ends_in_the_middle_of_a_message(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        stream = client.call(KV_GET_MANY, (b"auth-token-bin", b64encode(raw.token[0][1])))
+    client.send(stream, framed(b"") + b"\0\0\0\0\5ab", end=True)
+    status, text = await client.status(stream)
+    assert status == code("INVALID_ARGUMENT")
+    assert "middle" in text
+
+
 async def test_headers_that_cannot_be_read(client: H2Client) -> None:
     for header in ((b"grpc-timeout", b"soon"), (b"auth-token-bin", b"!")):
         stream = client.call(CLIENT_INFO, header, end=True)
@@ -166,6 +220,44 @@ async def test_a_client_that_breaks_the_protocol_loses_its_calls_and_no_others(
     assert await answers(client)
 
 
+async def test_a_client_that_resets_and_leaves_in_one_breath(
+    node: RpcNode, client: H2Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    for path, payload, end in (
+        (WATCH, watch, True),
+        (CLIENT_INFO, framed(b""), True),
+        (WATCH, watch[:3], False),
+    ):
+        async with connected(node.port) as leaving:
+            await leaving.until(lambda: leaving.greeted)
+            with leaving.in_one_write():
+                stream = leaving.call(path)
+                leaving.send(stream, payload, end=end)
+                leaving.reset(stream)
+                leaving.leave()
+            await leaving.until(lambda: leaving.closed)
+    assert await answers(client)
+    assert not caplog.records
+
+
+async def test_a_client_that_reads_nothing_and_goes_beyond_a_limit_loses_its_calls(tmp_path: Path) -> None:
+    watch = framed(pb.WatchRequest(key="k").SerializeToString())
+    async with (
+        RpcNode(tmp_path, "nghttp2", max_bytes=1 << 30) as node,
+        node.raw() as raw,
+        connected(node.port, window=1 << 30) as client,
+    ):
+        client.http2.set_local_window_size(1 << 30)
+        client.send(client.call(WATCH), watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == 1)
+        client.read_no_more()
+        for _ in range(16):
+            await raw.put("k", b"v" * (2 << 20))
+        client.call(CLIENT_INFO, (b"long", b"x" * (20 << 10)))  # more than the settings allow
+        await until_async(lambda: node.hub.watcher_count == 0)
+
+
 async def test_ten_thousand_watchers_on_one_connection(node: RpcNode, client: H2Client) -> None:
     streams = []
     for number in range(10_000):
@@ -199,6 +291,85 @@ async def test_an_answer_that_is_not_taken_is_not_piled_up(node: RpcNode) -> Non
         # One message a call, and not the 1,200 that were asked for.
         assert node.metrics.sent_bytes - before < 25 << 20
     await until_async(lambda: node.metrics.req_inflights == 0)
+
+
+async def test_thousands_of_initial_flushes_at_once(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        await raw.put("k", b"v")
+        watch = framed(pb.WatchRequest(key="k", initial_flush=True).SerializeToString())
+        with client.in_one_write():
+            streams = [client.call(WATCH) for _ in range(3_000)]
+            for stream in streams:
+                client.send(stream, watch, end=True)
+        await client.until(lambda: len(client.data) == len(streams))
+        assert not client.ended
+
+
+async def test_initial_flushes_that_are_not_taken_leave_room_for_readers(node: RpcNode) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as client:
+        await raw.put("k", b"v" * (64 << 10))
+        watch = framed(pb.WatchRequest(key="k", initial_flush=True).SerializeToString())
+        for _ in range(1_100):
+            client.send(client.call(WATCH), watch, end=True)
+        await until_async(lambda: node.metrics.req_inflights == 1_100)
+        assert (await raw.put("k", b"w")).success
+        request = pb.RaftRequest(data='{"GetKV":{"key":"k"}}')
+        items = [item async for item in raw.stub.KvReadV1(request, metadata=raw.token)]
+        assert items[0].value.data == b"w"
+
+
+async def test_watchers_that_take_nothing_share_a_bound(tmp_path: Path) -> None:
+    count, size = 400, 1 << 20
+    async with (
+        RpcNode(tmp_path, "nghttp2", max_bytes=1 << 30) as node,
+        node.raw() as raw,
+        connected(node.port, window=0) as client,
+    ):
+        client.http2.set_local_window_size(1 << 30)
+        watch = framed(pb.WatchRequest(key="k").SerializeToString())
+        streams = [client.call(WATCH) for _ in range(count)]
+        for stream in streams:
+            client.send(stream, watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == count)
+        await raw.put("k", b"v" * size)
+        await raw.put("other")
+        # A watcher's message is not even made while its connection has so much waiting.
+        assert node.metrics.sent_bytes < 300 << 20
+        other = client.call(CLIENT_INFO, end=True)
+        status, text = await client.status(other)
+        assert status == code("UNAVAILABLE")
+        assert "read them first" in text
+        # What is reset makes room too.
+        before, gone, stay = node.metrics.sent_bytes, streams[:300], streams[300:]
+        for stream in gone:
+            client.reset(stream)
+        await until_async(lambda: node.metrics.sent_bytes > before + size)
+        client.grant(2 << 20)
+        await client.until(lambda: all(len(client.data[stream]) > size for stream in stay))
+
+
+async def test_windows_that_a_setting_opens(node: RpcNode) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as client:
+        await raw.put("k", b"v" * (1 << 20))
+        token = (b"auth-token-bin", b64encode(raw.token[0][1]))
+        stream = client.call(b"/meta.MetaService/KvReadV1", token)
+        request = pb.RaftRequest(data='{"MGetKV":{"keys":["k","k","k"]}}')
+        client.send(stream, framed(request.SerializeToString()), end=True)
+        await client.until(lambda: client.headers[stream])
+        client.grant(8 << 20)
+        assert (await client.status(stream))[0] == 0
+        assert len(client.data[stream]) > 3 << 20
+
+
+async def test_a_flood_of_window_updates_while_thousands_wait(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw, connected(node.port, window=0) as slow:
+        watch = framed(pb.WatchRequest(key="k").SerializeToString())
+        for _ in range(2_000):
+            slow.send(slow.call(WATCH), watch, end=True)
+        await until_async(lambda: node.hub.watcher_count == 2_000)
+        await raw.put("k", b"v" * (64 << 10))
+        slow.write(b"\0\0\4\x08\0\0\0\0\0\0\0\0\1" * 200_000)
+        assert await answers(client)
 
 
 async def test_stopping_says_good_bye_and_closes(node: RpcNode, client: H2Client) -> None:

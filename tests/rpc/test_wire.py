@@ -102,6 +102,9 @@ def test_compressed_messages(encoding: bytes, bits: int) -> None:
         assembly.feed(compressed(b"v" * 1_000_000, bits))
     with pytest.raises(InvalidRequest, match="decompressed"):
         Assembly(100, encoding).feed(b"\x01\0\0\0\x03abc")
+    whole = compressed(b"v" * 100, bits)[5:]
+    with pytest.raises(InvalidRequest, match="its end is missing"):
+        Assembly(100, encoding).feed(b"\x01" + (len(whole) - 2).to_bytes(4, "big") + whole[:-2])
 
 
 def test_a_compression_nobody_knows() -> None:
