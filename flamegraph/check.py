@@ -36,7 +36,7 @@ class Limits(NamedTuple):
 
     growth: float = 0.01
     relative: float = 0.1
-    z: float = 4.0
+    z: float = 3.5
     share: float = 0.01
     samples: int = 300
 
@@ -132,7 +132,9 @@ class _Judge:
         blame = Blame(self._diff, {change.name_id for change in self._diff.functions if change.name in names})
         runs = _shares_by_run(self._diff, inclusive=True)
         found = []
-        for change in sorted(untold, key=lambda change: (change.new_total, change.name)):
+        # A callee is no larger than its caller and, where it is as large, has the larger index.
+        index = {name_id: node for node, name_id in enumerate(self._diff.tree.name)}
+        for change in sorted(untold, key=lambda change: (change.new_total, -index[change.name_id])):
             if not self._beyond(change.base_total, change.new_total, is_new=not change.base_total):
                 continue
             shares = change.base_total, change.base_total + blame.beneath(change.name_id)

@@ -21,7 +21,7 @@ from flamegraph.errors import OptionError
 from flamegraph.profile import ROOT, Profile, TreeBuilder, Weight
 from flamegraph.stats import Z95, count_z, newcombe, two_proportion_z
 
-DESIGN_EFFECT = 2.0
+DESIGN_EFFECT = 3.0
 _MOST = 2.0
 _Z_UNSURE, _Z_SURE = 2.0, 4.0
 
