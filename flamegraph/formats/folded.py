@@ -11,6 +11,7 @@ fraction is written.
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from collections.abc import Iterator
@@ -62,10 +63,12 @@ def read_differential(source: Source, unit: str = "samples") -> tuple[Profile, P
 
 
 def sniff(head: bytes) -> bool:
-    """Whether the first whole line, of the text in `head`, is a stack and a count."""
-    text = head.decode("utf-16", "replace").encode() if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
-    whole = [line.rstrip(b"\r") for line in text.split(b"\n")[:_LINES_NAMED]]
-    return any(_LINE.fullmatch(line) is not None for line in whole)
+    """Whether the first line of `head` that is not blank is a stack and a count."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head[: len(head) & ~1].decode("utf-16", "replace").encode("utf-8", "replace")
+    line = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
+    # A single zero byte is no text; a brace begins JSON or a marshalled table.
+    return not line.startswith(b"{") and b"\0" not in line and _LINE.fullmatch(line) is not None
 
 
 def write(profile: Profile, file: BinaryIO) -> None:
@@ -135,7 +138,7 @@ class _Reader:
 def _two_lines(line: bytes) -> tuple[bytes, bytes]:
     """A line of two counts as two lines of one; anything else is as invalid in both."""
     both, space, new = line.rpartition(b" ")
-    stack, _, base = both.rpartition(b" ")
+    stack = both.rpartition(b" ")[0]
     if not space or not _LINE.fullmatch(both) or not _LINE.fullmatch(line):
         return (line, line) if not line.strip() else (b"?", b"?")
     return both, b"%s %s" % (stack, new)

@@ -1,16 +1,16 @@
 """From folded lines to a call tree, without splitting stacks into frames.
 
-The callers of a line, all but its last frame, are looked up whole among the prefixes seen so far; unknown ones
-are shortened frame by frame until a known prefix is met. Real profiles add one to two nodes a stack, so the
-work per stack does not grow with its depth. Only nodes that have children need a key of that kind. The last
-frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by edge,
-and an edge becomes a node when everything is read.
+The callers of a line, all but its last frame, are looked up whole among the prefixes seen so far; unknown
+ones are shortened frame by frame until a known prefix is met. Real profiles add one to two nodes a stack, so
+the work per stack does not grow with its depth. Only nodes that have children need a key of that kind. The
+last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
+edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 8 MiB of prefixes, keys are
-the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance
-of n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
-Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide. Where
-that key is fixed (PYTHONHASHSEED) BLAKE2 with a random key takes its place, at half the speed.
+Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 8 MiB of prefixes, keys
+are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance of
+n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
+Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
+Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed.
 
 Stacks of more than 16 KiB would be shortened at a cost that grows with the square of their depth. After the
 first of them, unknown prefixes are walked from the root, edge by edge.
@@ -112,7 +112,7 @@ class StackTree:
         return name
 
     def _grow(self, callers: bytes, sep: bytes) -> int:
-        """The node of callers not looked up or not seen before, shifted, with all nodes missing on the way."""
+        """The node of callers not seen before, shifted, and all nodes missing on the way."""
         if not sep:
             return ROOT
         if self._walked is not None or len(callers) > _LONG or callers[:1] in (b"", b";"):
