@@ -1,0 +1,96 @@
+"""What the viewer's script works on: the frames in columns, row by row, as one JSON block.
+
+kids   how many frames stand on each frame; they are consecutive in the next row, so this is the tree
+name   index into `names`
+gap    what lies between a frame and the one left of it, or its caller's own weight: frames not drawn
+total  weight
+rest   weight - own weight - weight of the frames on it: frames not drawn on top of it
+
+Gaps and rests are mostly zero, which is why they stand here and places do not. A second set of gap, total and
+rest has the frames in another shape. `<`, `>` and `&` are written as JSON escapes: the block is the same text
+in XML, in HTML and in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flamegraph.palettes import ROOT_CLASS, UNCHANGED
+from flamegraph.profile import ROOT, Weight
+from flamegraph.subject import Comparison, Shape, Subject
+from flamegraph.units import wording
+
+_ESCAPED = (
+    ("&", "\\u0026"),
+    ("<", "\\u003c"),
+    (">", "\\u003e"),
+    ("\u2028", "\\u2028"),
+    ("\u2029", "\\u2029"),
+)
+
+
+def block(subject: Subject, upwards: bool, texts: dict[str, Any]) -> str:
+    """The JSON text. `texts` is what the script sets in lines again when the width changes."""
+    head: dict[str, Any] = {
+        **texts,
+        "up": upwards,
+        "unit": wording(subject.profile.unit, subject.si),
+        "dim": ROOT_CLASS if subject.comparison is None else UNCHANGED,
+        "hidden": subject.placed.hidden,
+        "names": subject.names,
+    }
+    words = json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]
+    for character, escaped in _ESCAPED:
+        words = words.replace(character, escaped)
+    parts = [
+        words,
+        f'"kids":{_column(subject.placed.kids)}',
+        f'"name":{_column(subject.name_ids)}',
+        _kinds(subject),
+        f'"shapes":[{",".join(map(_shape, subject.shapes))}]',
+    ]
+    if subject.comparison is not None:
+        parts.append(_comparison(subject.comparison, subject.placed.nodes))
+    return ",".join(parts) + "}"
+
+
+def _kinds(subject: Subject) -> str:
+    """Classes by frame in a comparison, and by distinct name where the name decides."""
+    if subject.comparison is not None:
+        return f'"kind":{_column(subject.kinds)}'
+    by_name = [0] * len(subject.names)
+    for name_id, kind in zip(subject.name_ids, subject.kinds, strict=True):
+        by_name[name_id] = kind
+    return f'"kinds":{_column(by_name)}'
+
+
+def _shape(shape: Shape) -> str:
+    placed = shape.placed
+    columns = (("gap", placed.gaps), ("total", placed.totals), ("rest", placed.rests))
+    written = ",".join(f'"{key}":{_column(values)}' for key, values in columns)
+    return f'{{"of":"{shape.name}",{written}}}'
+
+
+def _comparison(comparison: Comparison, nodes: list[int]) -> str:
+    """Weights in both profiles and the significance (percent) of each frame."""
+    now, before = comparison.tree.totals, comparison.base_totals
+    sure = [100 if node == ROOT else round(100 * comparison.significance(node)) for node in nodes]
+    return (
+        f'"now":{_column([now[node] for node in nodes])},'
+        f'"before":{_column([before[node] for node in nodes])},"sure":{_column(sure)}'
+    )
+
+
+def _column(values: Sequence[Weight]) -> str:
+    """Numbers as a JSON list. Fractions are cut to nine digits: sums of them are no more exact."""
+    if float in set(map(type, values)):
+        return f"[{','.join(map(_short, values))}]"
+    return repr(values).replace(" ", "")
+
+
+def _short(value: Weight) -> str:
+    if isinstance(value, int):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.9g}"

@@ -1,0 +1,100 @@
+"""A picture in words: the description for readers who cannot see it, the status line, the provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import nsmallest
+from itertools import islice
+
+from flamegraph.layout import name_of
+from flamegraph.profile import ROOT, Profile, Weight
+from flamegraph.subject import Comparison, Subject, compared
+from flamegraph.text import shown_name
+from flamegraph.units import format_share, format_value
+
+_HOTTEST = 5
+_VANISHED_NAMED = 5
+
+
+def description(subject: Subject) -> str:
+    """The total, the largest functions or changes, and where the profile comes from."""
+    profile = subject.profile if subject.comparison is None else subject.comparison.tree
+    lines = list(_metadata(profile))
+    if not profile.total:
+        return "\n".join(["No samples.", *lines])
+    total = f"Total: {format_value(profile.total, profile.unit, subject.si)}."
+    if subject.comparison is None:
+        return "\n".join([total, _hottest(profile), *lines])
+    return "\n".join([total, *_changes(subject.comparison), *lines])
+
+
+def status(subject: Subject, min_width: float) -> str:
+    """What is drawn and what is not."""
+    profile, placed = subject.profile, subject.placed
+    if not placed.nodes:
+        return format_value(0, profile.unit, subject.si)
+    drawn = sum(1 for total in placed.totals if total)
+    told = f"{format_value(profile.total, profile.unit, subject.si)} in {drawn:,} frames"
+    return f"{told}; {placed.hidden:,} under {min_width:g} px not drawn" if placed.hidden else told
+
+
+def provenance(profile: Profile) -> str:
+    """The metadata in one line, empty if there is none."""
+    return "  ·  ".join(_metadata(profile))
+
+
+def vanished(comparison: Comparison) -> str:
+    """The largest frames that only the base has, outermost only; empty if there are none."""
+    tree, base = comparison.tree, comparison.base_totals
+    gone = [
+        node
+        for node in range(1, len(tree))
+        if comparison.is_vanished(node)
+        and not _is_vanished_caller(comparison, tree.parent[node])
+        and base[node]
+    ]
+    if not gone:
+        return ""
+    largest = nsmallest(_VANISHED_NAMED, gone, key=lambda node: (-base[node], node))
+    named = [f"{name_of(tree, node)} ({format_share(base[node], base[ROOT])})" for node in largest]
+    more = f" and {len(gone) - len(largest):,} more" if len(gone) > len(largest) else ""
+    return f"Vanished: {', '.join(named)}{more}"
+
+
+def _is_vanished_caller(comparison: Comparison, node: int) -> bool:
+    return node != ROOT and comparison.is_vanished(node)
+
+
+def _metadata(profile: Profile) -> Iterator[str]:
+    for key in sorted(profile.metadata):
+        yield f"{key.replace('_', ' ')}: {profile.metadata[key]}"
+
+
+def _hottest(profile: Profile) -> str:
+    own = _own_by_name(profile)
+    largest = nsmallest(_HOTTEST, range(len(own)), key=lambda name: (-own[name], profile.names[name]))
+    texts = {name: shown_name(profile.names[name].decode("utf-8", "replace")) for name in largest}
+    shares = [f"{texts[name]} {format_share(own[name], profile.total)}" for name in largest if own[name]]
+    return f"Largest by themselves: {', '.join(shares)}."
+
+
+def _own_by_name(profile: Profile) -> Sequence[Weight]:
+    """As `Profile.self_by_name`, in less time: for five names of a hundred thousand nodes."""
+    own: list[Weight] = [0] * len(profile.names)
+    for name, weight in islice(zip(profile.name, profile.weights, strict=True), 1, None):
+        own[name] += weight
+    return own
+
+
+def _changes(comparison: Comparison) -> Iterator[str]:
+    """The frames whose share of the whole moved most."""
+    tree = comparison.tree
+    base_whole = comparison.base_totals[ROOT] or 1
+    moved = [
+        now / tree.total - before / base_whole
+        for now, before in zip(tree.totals, comparison.base_totals, strict=True)
+    ]
+    largest = nsmallest(_HOTTEST, range(1, len(tree)), key=lambda node: (-abs(moved[node]), node))
+    for node in largest:
+        if moved[node]:
+            yield f"{name_of(tree, node)}: {compared(comparison, node)}."
