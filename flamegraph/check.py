@@ -9,6 +9,21 @@ What is needed for one, all at once: growth in points, growth relative to the ba
 share; with several baselines, also more growth than the baselines differ by among themselves. Where
 significance cannot be told (bytes and times without a number of samples) the other limits decide alone, and
 the verdict says so.
+
+How the default limits do, by resampling (tests/flamegraph/calibration.py): a run draws stacks in bursts, so
+that shares vary 3 times as much as independent samples, out of 300 synthetic stacks and out of five
+captures of a service, 1,000 pairs of equal runs and 200 of each regression a setting. False alarms: 35 of
+6,000 comparisons, 16 of 1,000 in the worst setting. Found, synthetic / service, and the cause named first in
+98 % of what was found in runs of 2,000 samples or more:
+
+    own share of a function     500 samples   2,000 samples   8,000 samples
+    5 % -> 10 %                  5 % /  5 %    69 % / 46 %    100 % / 100 %
+    10 % -> 15 %                 3 % /  2 %    38 % / 28 %    100 % /  98 %
+    5 % -> 7 %                   2 % /  0 %     5 % /  2 %     49 % /  24 %
+
+Chance is not all: machines drift. Of seven captures each under two loads, taken over ten minutes on a machine
+that did other work at times, 18 of 84 pairs alarmed. Take the baselines and the new profile in turns, side by
+side.
 """
 
 from __future__ import annotations

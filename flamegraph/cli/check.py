@@ -31,6 +31,7 @@ _POINT = 100
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Two inputs or more; limits; a verdict in one of three forms."""
+    parser.usage = "%(prog)s [options] base new"
     limits = Limits()
     parser.add_argument("base", help="the profile to judge by; - is standard input")
     parser.add_argument("new", help="the profile to judge")

@@ -17,6 +17,7 @@ from flamegraph.cli.profiles import add_writing, write_profile
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """One input, one output."""
+    parser.usage = "%(prog)s [options] input"
     add_input(parser)
     add_writing(parser)
 

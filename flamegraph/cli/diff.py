@@ -25,6 +25,7 @@ from flamegraph.profile import Profile
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Two inputs, or one that holds both; text and a picture."""
+    parser.usage = "%(prog)s [options] base new"
     parser.add_argument("base", help="the profile before; - is standard input")
     parser.add_argument("new", nargs="?", help="the profile after")
     parser.add_argument(

@@ -19,6 +19,7 @@ _ONE_LINE = str.maketrans("\t\r\n", "   ")
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """One input."""
+    parser.usage = "%(prog)s [options] input"
     add_input(parser)
     parser.add_argument("--width", type=float, default=1180, help="width of the root frame in pixels")
     add_min_width(parser)

@@ -34,18 +34,17 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--format", metavar="NAME", help="the input's format; found out by itself if not given"
     )
-    group.add_argument("--unit", choices=UNITS, help="what the weights are, where the format does not say")
-    group.add_argument("--sample-type", metavar="NAME", help="which weight of several (pprof), name or index")
     group.add_argument(
-        "--label", action="append", default=[], dest="labels", help="a label that becomes a frame (pprof)"
+        "--unit",
+        choices=UNITS,
+        metavar="NAME",
+        help=f"what the weights are, where the format does not say: {', '.join(UNITS)}",
     )
+    group.add_argument("--sample-type", metavar="NAME", help="which weight of several (pprof), or its index")
     group.add_argument(
-        "--mode",
-        choices=("peak", "leaked", "temporary", "all"),
-        default="peak",
-        help="which allocations (memray)",
+        "--label", action="append", dest="labels", metavar="NAME", help="a label that becomes a frame (pprof)"
     )
-    group.add_argument("--no-threads", action="store_true", help="leave out frames of processes and threads")
+    group.add_argument("--mode", metavar="NAME", help="allocations: peak, leaked, temporary or all (memray)")
     transforms.add_transforms(parser)
 
 
@@ -53,21 +52,22 @@ def read_input(arguments: argparse.Namespace, source: str) -> Profile:
     """The profile of one input, transformed as asked for. Errors name the input."""
     from flamegraph.formats import read
 
+    options = {
+        "sample_type": _number_or_name(arguments.sample_type),
+        "labels": tuple(arguments.labels) if arguments.labels else None,
+        "mode": arguments.mode,
+    }
     try:
         with _watched(source) as stream:
-            profile = read(
-                stream,
-                arguments.format,
-                unit=arguments.unit,
-                sample_type=arguments.sample_type,
-                labels=tuple(arguments.labels),
-                mode=arguments.mode,
-                threads=not arguments.no_threads,
-            )
+            profile = read(stream, format=arguments.format, unit=arguments.unit, **options)
     except InputError as error:
         raise InputError(f"{_shown(source)}: {error}") from error
     _warn(source, profile)
     return transforms.apply(arguments, profile)
+
+
+def _number_or_name(text: str | None) -> str | int | None:
+    return int(text) if text and text.isdecimal() else text
 
 
 def _warn(source: str, profile: Profile) -> None:
@@ -92,7 +92,7 @@ def _watched(source: str) -> Iterator[str | BinaryIO]:
     if not sys.stderr.isatty() or not _is_long(source):
         yield sys.stdin.buffer if source == "-" else source
         return
-    with open(0 if source == "-" else source, "rb", buffering=0, closefd=source != "-") as file:  # noqa: PTH123
+    with open(0 if source == "-" else source, "rb", buffering=0, closefd=source != "-") as file:
         counted = _Counted(file, os.fstat(file.fileno()).st_size)
         try:
             yield io.BufferedReader(counted, _BUFFER)

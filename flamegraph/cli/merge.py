@@ -16,6 +16,7 @@ from flamegraph.cli.profiles import add_writing, write_profile
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """Inputs and one output."""
+    parser.usage = "%(prog)s [options] input ..."
     parser.add_argument("inputs", nargs="+", metavar="input", help="profiles; - is standard input")
     add_writing(parser)
     add_reading(parser)

@@ -18,8 +18,8 @@ def add_writing(parser: argparse.ArgumentParser) -> None:
 
 def write_profile(arguments: argparse.Namespace, profile: Profile) -> None:
     """Writes the profile as the options say."""
-    from flamegraph.formats import writer
+    from flamegraph.formats import by_name, by_suffix
 
-    write = writer(arguments.to, arguments.output)
+    form = by_name(arguments.to) if arguments.to else by_suffix(arguments.output) or by_name("folded")
     with output(arguments.output) as file:
-        write(profile, file)
+        form.write(profile, file)

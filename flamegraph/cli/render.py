@@ -18,6 +18,7 @@ from flamegraph.cli.pictures import add_picture, draw
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """One input, one picture."""
+    parser.usage = "%(prog)s [options] input"
     add_input(parser)
     parser.add_argument(
         "-o", "--output", default="-", metavar="FILE", help="the picture; - is standard output"

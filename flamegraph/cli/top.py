@@ -20,6 +20,7 @@ from flamegraph.units import format_share, format_value
 
 def prepare(parser: argparse.ArgumentParser) -> None:
     """One input, a table or JSON."""
+    parser.usage = "%(prog)s [options] input"
     add_input(parser)
     parser.add_argument("-n", type=int, default=20, metavar="COUNT", help="functions to print")
     parser.add_argument("--by", choices=("self", "total"), default="self", help="what they are ordered by")
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _table(profile: Profile, hottest: list[Hot], si: bool) -> str:
     from flamegraph.report import one_line
 
-    rows = [("self", "self%", "total", "total%", "function")]
+    rows: list[tuple[str, ...]] = [("self", "self%", "total", "total%", "function")]
     for hot in hottest:
         weights = [
             text

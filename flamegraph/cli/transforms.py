@@ -31,6 +31,7 @@ _TRANSFORMS = (
     _Transform("--scale", "scale", ("FACTOR",), "multiply all weights"),
     _Transform("--rename", "rename", ("REGEX", "TEXT"), "replace in names; \\1 is the first group"),
     _Transform("--no-line-numbers", "drop_line_numbers", (), "one frame a function, not one a line"),
+    _Transform("--no-threads", "drop_threads", (), "leave out frames of processes and threads"),
     _Transform("--by-thread", "group_by_thread", (), "a frame for each thread at the root"),
 )
 

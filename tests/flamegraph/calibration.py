@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for share, points in ((0.05, 0.05), (0.1, 0.05), (0.02, 0.03), (0.05, 0.02)):
             result = power(program, samples, options.runs // 5, limits, share, points)
             _say(
-                f"    a function of {100 * share:g} % grows by {100 * points:g} points: found {result.found}, "
+                f"    {100 * share:g} % grows by {100 * points:g} points: found {result.found}, "
                 f"named first {result.named} of {options.runs // 5}"
             )
 
