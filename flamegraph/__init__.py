@@ -22,17 +22,15 @@ Names are imported when they are first used: the command starts in the time of w
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-# These two have the names of their modules, which would take their place if they were imported later.
-from flamegraph.check import check
-from flamegraph.diff import diff
-
 if TYPE_CHECKING:
-    from flamegraph.check import Finding, Limits, Verdict
+    from flamegraph.check import Finding, Limits, Verdict, check
     from flamegraph.csp import csp_hashes
-    from flamegraph.diff import Change, Diff
+    from flamegraph.diff import Change, Diff, diff
     from flamegraph.errors import FlamegraphError, InputError, OptionError, OutputError, VerdictError
     from flamegraph.formats import read, write
     from flamegraph.formats.folded import read_differential, read_folded, write_folded
@@ -94,9 +92,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "check": ("Finding", "Limits", "Verdict"),
+    "check": ("Finding", "Limits", "Verdict", "check"),
     "csp": ("csp_hashes",),
-    "diff": ("Change", "Diff"),
+    "diff": ("Change", "Diff", "diff"),
     "errors": ("FlamegraphError", "InputError", "OptionError", "OutputError", "VerdictError"),
     "formats": ("read", "write"),
     "formats.folded": ("read_differential", "read_folded", "write_folded"),
@@ -110,8 +108,20 @@ _HOME = {name: module for module, names in _MODULES.items() for name in names}
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME.get(name, 'transform')}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'transform')}"), name)
+    globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """Importing a module binds it here, in the place of the function that has its name: not so."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in __all__ or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
