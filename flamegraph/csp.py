@@ -21,7 +21,7 @@ def csp_hash(text: str) -> str:
 
 
 def csp_hashes() -> dict[str, list[str]]:
-    """Every hash by directive, `script-src` and `style-src`: the pictures' first, then those of the HTML form.
+    """Every hash by directive, `script-src` and `style-src`: the pictures' first, then the HTML form's.
 
     Pictures have one style sheet a palette, in the order of PALETTES, that of comparisons after them.
     """

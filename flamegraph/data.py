@@ -78,7 +78,7 @@ def _comparison(comparison: Comparison, nodes: list[int]) -> str:
     now, before = comparison.tree.totals, comparison.base_totals
     sure = [100 if node == ROOT else round(100 * comparison.significance(node)) for node in nodes]
     return (
-        f'"now":{_column([now[node] for node in nodes])},'
+        f'"whole":{_short(comparison.whole)},"now":{_column([now[node] for node in nodes])},'
         f'"before":{_column([before[node] for node in nodes])},"sure":{_column(sure)}'
     )
 

@@ -94,12 +94,12 @@ def package() -> Palette:
 def change() -> Palette:
     """Blue for less, orange for more: a pair that every common kind of colour blindness tells apart."""
     light = (
-        "#489bf3 #5da5f3 #71aff4 #84b9f4 #96c3f4 #a9ccf4 #bcd6f3 #cfdff0 #eae7e5 "
-        "#f1d9cb #f4cbb4 #f6be9d #f6b187 #f5a370 #f49559 #f2873e #f07916"
+        "#469af2 #59a3f2 #6cabf1 #7db3f0 #8fbbee #a0c3ec #b1cbe9 #c3d2e4 #dbd8d7 "
+        "#e4ccbe #e9c1a9 #ecb594 #eeaa80 #ef9e6b #f09255 #f0863c #f07916"
     )
     dark = (
-        "#115aa9 #1a569c #20538f #254f83 #2a4b76 #2e4869 #31445b #353f4d #3c3a39 "
-        "#4a3c33 #563d2f #613f2a #6c4125 #77421f #824417 #8c450c #964702"
+        "#115aa9 #1c589f #255794 #2c568a #32547f #385274 #3d5068 #424d5c #4c4a48 "
+        "#594941 #63493a #6c4934 #75492d #7e4926 #86481c #8f470f #964702"
     )
     return Palette(
         (*light.split(), "#f28a3c", "#f1f6fc"),

@@ -20,6 +20,30 @@ from flamegraph.units import format_share, format_value
 WIDTHS = ("new", "base", "max", "delta")
 
 
+class Moved(Protocol):
+    """One function in both profiles; the values are shares, the totals counted once in recursion."""
+
+    @property
+    def name(self) -> str:
+        """The function."""
+
+    @property
+    def base(self) -> float:
+        """Its own share before."""
+
+    @property
+    def new(self) -> float:
+        """Its own share now."""
+
+    @property
+    def base_total(self) -> float:
+        """Its share with all it calls, before."""
+
+    @property
+    def new_total(self) -> float:
+        """Its share with all it calls, now."""
+
+
 class Comparison(Protocol):
     """Two profiles in one call tree; see `flamegraph.diff.Diff`, which is one."""
 
@@ -34,6 +58,14 @@ class Comparison(Protocol):
     @property
     def base_totals(self) -> Sequence[float]:
         """`base` with all descendants."""
+
+    @property
+    def whole(self) -> float:
+        """The weight of a share of one, in either profile."""
+
+    @property
+    def functions(self) -> Sequence[Moved]:
+        """Every function of either profile, what changed most first."""
 
     def change(self, node: int) -> float:
         """Logarithm to base two of new share : base share, held to -2..2."""
@@ -136,10 +168,9 @@ def _distinct(profile: Profile, placed: Layout) -> tuple[list[str], list[int]]:
 
 def compared(comparison: Comparison, node: int) -> str:
     """Both shares and what lies between them: `12.00% now, 8.00% before, +4.00 points, x1.50`."""
-    tree = comparison.tree
-    whole, base_whole = tree.total, comparison.base_totals[ROOT]
-    now = tree.totals[node] / whole if whole else 0.0
-    before = comparison.base_totals[node] / base_whole if base_whole else 0.0
+    whole = comparison.whole or 1
+    now = comparison.tree.totals[node] / whole
+    before = comparison.base_totals[node] / whole
     if comparison.is_new(node):
         return f"{now:.2%}, new"
     if comparison.is_vanished(node):

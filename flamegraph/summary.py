@@ -13,6 +13,15 @@ from flamegraph.text import shown_name
 from flamegraph.units import format_share, format_value
 
 _HOTTEST = 5
+#: Below this share a frame is not worth a word.
+_WORTH_NAMING = 0.0001
+_WIDTHS = {
+    "": "",
+    "new": "",
+    "base": "Widths before: ",
+    "max": "Widths, the larger of before and now: ",
+    "delta": "Widths by change: ",
+}
 _VANISHED_NAMED = 5
 
 
@@ -34,7 +43,8 @@ def status(subject: Subject, min_width: float) -> str:
     if not placed.nodes:
         return format_value(0, profile.unit, subject.si)
     drawn = sum(1 for total in placed.totals if total)
-    told = f"{format_value(profile.total, profile.unit, subject.si)} in {drawn:,} frames"
+    whole = format_value(profile.total, profile.unit, subject.si)
+    told = f"{_WIDTHS[subject.shapes[0].name]}{whole} in {drawn:,} frames"
     return f"{told}; {placed.hidden:,} under {min_width:g} px not drawn" if placed.hidden else told
 
 
@@ -55,10 +65,17 @@ def vanished(comparison: Comparison) -> str:
     ]
     if not gone:
         return ""
-    largest = nsmallest(_VANISHED_NAMED, gone, key=lambda node: (-base[node], node))
-    named = [f"{name_of(tree, node)} ({format_share(base[node], base[ROOT])})" for node in largest]
-    more = f" and {len(gone) - len(largest):,} more" if len(gone) > len(largest) else ""
-    return f"Vanished: {', '.join(named)}{more}"
+    least = comparison.whole * _WORTH_NAMING
+    largest = [
+        node
+        for node in nsmallest(_VANISHED_NAMED, gone, key=lambda node: (-base[node], node))
+        if base[node] >= least
+    ]
+    named = [f"{name_of(tree, node)} ({format_share(base[node], comparison.whole)})" for node in largest]
+    rest = len(gone) - len(largest)
+    if rest:
+        named.append(f"{rest:,} more" if named else f"{rest:,} frames, each less than 0.01%")
+    return f"Vanished: {', '.join(named)}"
 
 
 def _is_vanished_caller(comparison: Comparison, node: int) -> bool:
@@ -89,11 +106,7 @@ def _own_by_name(profile: Profile) -> Sequence[Weight]:
 def _changes(comparison: Comparison) -> Iterator[str]:
     """The frames whose share of the whole moved most."""
     tree = comparison.tree
-    base_whole = comparison.base_totals[ROOT] or 1
-    moved = [
-        now / tree.total - before / base_whole
-        for now, before in zip(tree.totals, comparison.base_totals, strict=True)
-    ]
+    moved = [now - before for now, before in zip(tree.totals, comparison.base_totals, strict=True)]
     largest = nsmallest(_HOTTEST, range(1, len(tree)), key=lambda node: (-abs(moved[node]), node))
     for node in largest:
         if moved[node]:

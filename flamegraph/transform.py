@@ -7,7 +7,6 @@ anywhere in a name; OptionError is raised for one that is malformed or takes too
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 
 from flamegraph import frame, patterns
@@ -15,6 +14,7 @@ from flamegraph.errors import OptionError
 from flamegraph.profile import ROOT, Profile, TreeBuilder, Weight, add_to_parents
 
 NO_THREAD = b"[no thread]"
+_LARGEST_FACTOR = 1e18
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:
@@ -73,14 +73,13 @@ def collapse_recursion(profile: Profile, *, indirect: bool = False) -> Profile:
     With `indirect`, calls through other functions are folded into the first call too: `f;g;f;b` is `f;b`.
     """
 
+    if indirect:
+        return _without_circles(profile)
+
     def place(tree: TreeBuilder, node: int, above: int) -> int:
         name = _name(profile, node)
-        at = above
-        while indirect and at != ROOT and tree.names[tree.name[at]] != name:
-            at = tree.parent[at]
-        if at != ROOT and tree.names[tree.name[at]] == name:
-            return at
-        return tree.child(above, name)
+        again = above != ROOT and tree.names[tree.name[above]] == name
+        return above if again else tree.child(above, name)
 
     return _rebuilt(profile, place)
 
@@ -100,13 +99,11 @@ def reverse(profile: Profile) -> Profile:
 
 def scale(profile: Profile, factor: float) -> Profile:
     """Every weight times a factor more than zero. Whole weights stay whole if the factor is whole."""
-    if not 0 < factor < math.inf:
-        raise OptionError(f"The factor is {factor}; it must be a finite number more than zero.")
+    if not 0 < factor <= _LARGEST_FACTOR:
+        raise OptionError(f"The factor is {factor}; it must be more than 0 and at most {_LARGEST_FACTOR:g}.")
     if isinstance(factor, float) and factor.is_integer():
         factor = int(factor)
     weights = [weight * factor if weight else 0 for weight in profile.weights]
-    if math.inf in weights:
-        raise OptionError(f"The factor {factor} makes weights that are too large to be numbers.")
     return Profile(profile.parent, profile.name, weights, profile.names, profile.unit, profile.metadata)
 
 
@@ -175,6 +172,32 @@ def _add(tree: TreeBuilder, profile: Profile, weights: Sequence[Weight], place: 
     for node, weight in enumerate(weights):
         if weight:
             tree.add(target[node], weight)
+
+
+def _without_circles(profile: Profile) -> Profile:
+    """Depth first. `path` holds the frames of the new stack by depth and `latest` the last one of each name;
+    that one is still open if it stands in the path, no deeper than the caller."""
+    tree, depth = TreeBuilder(), [0]
+    children, totals = profile.children(), profile.totals
+    path, latest = [ROOT], dict[int, int]()
+    pending = [(ROOT, ROOT, ROOT, ROOT)]
+    while pending:
+        node, above, path_before, latest_before = pending.pop()
+        if node < 0:
+            path[depth[above]], latest[profile.name[~node]] = path_before, latest_before
+            continue
+        name = profile.name[node]
+        at = latest.get(name, ROOT)
+        if node != ROOT and (depth[at] > depth[above] or path[depth[at]] != at or at == ROOT):
+            at = tree.child(above, profile.names[name])
+            if at == len(depth):
+                depth.append(depth[above] + 1)
+            path.extend([ROOT] * (depth[at] + 1 - len(path)))
+            pending.append((~node, at, path[depth[at]], latest.get(name, ROOT)))
+            path[depth[at]] = latest[name] = at
+        tree.add(at, profile.weights[node])
+        pending.extend((child, at, ROOT, ROOT) for child in children[node] if totals[child])
+    return tree.build(profile.unit, profile.metadata)
 
 
 def _kept(profile: Profile, weights: Sequence[Weight]) -> Profile:

@@ -5,7 +5,7 @@ function describe(view, frame) {
 function facts(view, frame) {
   const total = view.shape.total[frame], whole = view.shape.whole;
   if (!view.now) return [weight(total, view.unit), share(total, whole)];
-  const now = view.now[frame] / (view.now[0] || 1), before = view.before[frame] / (view.before[0] || 1);
+  const now = view.now[frame] / (view.whole || 1), before = view.before[frame] / (view.whole || 1);
   if (!before) return [share(now, 1), "new"];
   if (!now) return ["vanished", "was " + share(before, 1)];
   const moved = 100 * (now - before);
