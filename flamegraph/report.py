@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flamegraph.diff import Change, Diff
 
 _PATH_SHOWN = 4
-_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PLACE = re.compile(r"[^(]*\((?P<file>[^():]+):(?P<line>\d+)\)")
 _SURE = ((4.0, "sure"), (2.0, "likely"), (0.0, "within chance"))
 
@@ -159,7 +159,7 @@ def _path(path: Sequence[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks and control characters: a name must not command a terminal."""
+    """The text without line breaks, control characters, changes of direction: it commands no terminal."""
     return _ONE_LINE.sub(" ", text)
 
 

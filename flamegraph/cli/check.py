@@ -19,7 +19,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from flamegraph.check import Limits, check
-from flamegraph.cli.inputs import add_reading, read_input
+from flamegraph.cli.inputs import add_reading, read_inputs
 from flamegraph.cli.outputs import write_text
 from flamegraph.diff import DESIGN_EFFECT
 
@@ -74,9 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    base, *more, new = (
-        read_input(arguments, source) for source in (arguments.base, *arguments.baseline, arguments.new)
-    )
+    base, *more, new = read_inputs(arguments, (arguments.base, *arguments.baseline, arguments.new))
     verdict = check(
         base,
         new,

@@ -16,7 +16,7 @@ import argparse
 import sys
 
 from flamegraph.cli import transforms
-from flamegraph.cli.inputs import add_reading, read_input
+from flamegraph.cli.inputs import add_reading, read_inputs
 from flamegraph.cli.outputs import write_text
 from flamegraph.cli.pictures import add_picture, draw
 from flamegraph.errors import OptionError
@@ -69,7 +69,8 @@ def _read(arguments: argparse.Namespace) -> tuple[Profile, Profile]:
             raise OptionError(
                 "A comparison needs two profiles, or --two-column and one with two counts a line."
             )
-        return read_input(arguments, arguments.base), read_input(arguments, arguments.new)
+        base, new = read_inputs(arguments, (arguments.base, arguments.new))
+        return base, new
     if arguments.new is not None:
         raise OptionError("--two-column takes one input, which holds both profiles.")
     from flamegraph.formats.folded import read_differential

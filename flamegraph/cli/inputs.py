@@ -8,12 +8,12 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
 from flamegraph.cli import transforms
-from flamegraph.errors import InputError
+from flamegraph.errors import InputError, OptionError
 from flamegraph.profile import Profile
 from flamegraph.units import UNITS
 
@@ -46,6 +46,13 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--mode", metavar="NAME", help="allocations: peak, leaked, temporary or all (memray)")
     transforms.add_transforms(parser)
+
+
+def read_inputs(arguments: argparse.Namespace, sources: Sequence[str]) -> list[Profile]:
+    """The profiles of several inputs; standard input can be one of them."""
+    if sources.count("-") > 1:
+        raise OptionError("Standard input can be read once; give - for one input only.")
+    return [read_input(arguments, source) for source in sources]
 
 
 def read_input(arguments: argparse.Namespace, source: str) -> Profile:

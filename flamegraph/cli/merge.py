@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from flamegraph.cli.inputs import add_reading, read_input
+from flamegraph.cli.inputs import add_reading, read_inputs
 from flamegraph.cli.profiles import add_writing, write_profile
 
 
@@ -26,4 +26,4 @@ def run(arguments: argparse.Namespace) -> None:
     """Reads all, adds them up, writes the sum."""
     from flamegraph.transform import merge
 
-    write_profile(arguments, merge(read_input(arguments, source) for source in arguments.inputs))
+    write_profile(arguments, merge(read_inputs(arguments, arguments.inputs)))
