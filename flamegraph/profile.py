@@ -18,6 +18,7 @@ from flamegraph.units import check_unit
 
 Weight = int | float
 ROOT = 0
+_TOO_HEAVY = 1 << 63
 
 
 class Hot(NamedTuple):
@@ -66,12 +67,14 @@ class Profile:
     ) -> Profile:
         """A profile of (frames from the outermost caller inwards, weight) pairs; equal stacks are added up.
 
-        Raises InputError for a weight that is negative or not a finite number.
+        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more.
         """
         tree = TreeBuilder()
         for frames, weight in stacks:
-            if not 0 <= weight < math.inf:
-                raise InputError(f"A stack weighs {weight}; a weight is a finite number, zero or more.")
+            if not 0 <= weight < _TOO_HEAVY:
+                raise InputError(
+                    f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
+                )
             node = ROOT
             for frame in frames:
                 node = tree.child(node, frame.encode("utf-8", "surrogatepass"))

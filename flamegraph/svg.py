@@ -22,7 +22,7 @@ from flamegraph.profile import Profile
 from flamegraph.style import picture_style
 from flamegraph.subject import Comparison, Subject, of_comparison, of_profile
 from flamegraph.summary import description, provenance, status, vanished
-from flamegraph.text import escape, fit, wrap
+from flamegraph.text import clean, escape, fit, wrap
 
 DIRECTIONS = ("flame", "icicle")
 _SCRIPT_URL = re.compile(r"https?://[^\s]+|(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^\s]+")
@@ -176,7 +176,13 @@ def _foot(subject: Subject, look: Look, notes: Sequence[str]) -> Iterator[str]:
 def _scripts(subject: Subject, look: Look, texts: Texts, notes: Sequence[str]) -> Iterator[str]:
     if look.script == "none" or not subject.placed.spans:
         return
-    written = {} if texts.bare else {"title": texts.title, "subtitle": texts.subtitle, "notes": notes}
+    written: dict[str, str | list[str]] = {}
+    if not texts.bare:
+        written = {
+            "title": clean(texts.title),
+            "subtitle": clean(texts.subtitle),
+            "notes": [*map(clean, notes)],
+        }
     data = block(subject, look.direction == "flame", written)
     yield f'<script type="application/json">{data}</script>\n'
     if look.script == "inline":

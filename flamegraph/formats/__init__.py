@@ -123,13 +123,16 @@ def _told(head: bytes, source: Source) -> Format:
         # Folded stacks with nothing but invalid lines at their head; the reader says which.
         return by_name("folded")
     raise InputError(
-        f"The profile is of no known format (it begins with {head[:8].hex(' ')}); name one of "
+        f"The profile is of no known format (it begins with {head[:16]!r}); name one of "
         f"{', '.join(form.name for form in FORMATS)}."
     )
 
 
 def _is_text(head: bytes) -> bool:
-    return b"\0" not in head or head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """Text that is not marked up: not JSON, XML or HTML."""
+    return (b"\0" not in head and not head.lstrip().startswith((b"{", b"[", b"<"))) or head.startswith(
+        (b"\xff\xfe", b"\xfe\xff")
+    )
 
 
 def _options(form: Format, unit: str | None, options: dict[str, object]) -> Options:

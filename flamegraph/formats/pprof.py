@@ -8,6 +8,7 @@ the same form: a profile survives the way there and back, its metadata as commen
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import BinaryIO
 
 from flamegraph import frame
@@ -31,12 +32,24 @@ _UNITS = {
     b"megabytes": ("bytes", 1 << 20, 1),
 }
 
+# Fields of a profile that are numbers; all others up to the last are messages or text.
+_NUMBERS = frozenset({7, 8, 9, 10, 12, 14, 15})
+_FIELDS_SNIFFED = 8
+
 Message = dict[int, list[tuple[int | memoryview, int]]]
 
 
 def sniff(head: bytes) -> bool:
-    """Whether it begins as the first field of a profile: a sample type of two numbers."""
-    return len(head) > 2 and head[0] == 0x0A and head[1] <= 22 and head[2] in (0x08, 0x10)
+    """Whether it begins with fields of a profile, in any order, one of the first a sample type."""
+    try:
+        for field, value, at in islice(read_fields(memoryview(head)), _FIELDS_SNIFFED):
+            if isinstance(value, int) != (field in _NUMBERS) or field > max(_NUMBERS):
+                return False
+            if field == 1:
+                return _message(value, at).keys() <= {1, 2}
+    except InputError:
+        return False
+    return False
 
 
 def read(stream: BinaryIO, options: Options) -> Profile:
@@ -217,7 +230,7 @@ def _unit(text: bytes) -> tuple[str, int, int]:
     """Our unit, and what to multiply and divide by; `count/1000` is a thousandth of a sample."""
     unit, _, parts = text.partition(b"/")
     ours, times, divisor = _UNITS.get(unit.lower(), ("samples", 1, 1))
-    if parts.isdigit() and 0 < len(parts) < 19 and int(parts):
+    if parts.isdigit() and 0 < len(parts) <= 19 and int(parts):
         divisor *= int(parts)
     return ours, times, divisor
 

@@ -133,7 +133,7 @@ class StackTree:
 
     def _walk(self, callers: bytes) -> int:
         """The same from the root downwards. The node of the empty name at the root has no prefix either."""
-        if callers.count(b";") >= DEEPEST:
+        if callers.count(b";") >= DEEPEST - 1:
             raise TooDeep
         if self._walked is None:
             self._walked = {edge: node << _SHIFT for node, edge in enumerate(self._edges)}

@@ -8,7 +8,6 @@ apart again.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -29,6 +28,7 @@ _UNITS = {
     "seconds": ("microseconds", 1_000_000, 1),
     "bytes": ("bytes", 1, 1),
 }
+_TOO_LARGE = 1 << 63
 _WRITTEN_UNITS = {"samples": "none", "bytes": "bytes", "microseconds": "microseconds"}
 
 
@@ -229,9 +229,9 @@ def _amount(value: Any, path: str) -> Weight:
 
 
 def _number(value: Any, path: str) -> Weight:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:
         return int(value) if isinstance(value, float) and value.is_integer() else value
-    raise InputError(f"{path} is {value!r}; it should be a finite number.")
+    raise InputError(f"{path} is {value!r:.40}; it should be a finite number under 2^63.")
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:

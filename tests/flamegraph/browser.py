@@ -27,6 +27,8 @@ FLAGS = (
     "--hide-scrollbars",
 )
 DARK = "--blink-settings=preferredColorScheme=0"
+#: The source of the driver's script, for a content security policy that refuses everything else.
+SELF = "'self'"
 _SECONDS = 60
 
 # What a reader can do and see, for the steps of a test.
@@ -35,7 +37,8 @@ const svg = document.querySelector("svg.flamegraph");
 const graph = svg.querySelector(".graph");
 const strokes = () => Array.from(svg.querySelectorAll(".frames path")).flatMap((p) =>
   Array.from((p.getAttribute("d") || "").matchAll(/M(\\d+) (\\d+)h(\\d+)/g)).map((m) =>
-    ({x: m[1] / 10, line: +m[2], width: m[3] / 10, kind: p.getAttribute("class") || p.parentNode.getAttribute("class")})));
+    ({x: m[1] / 10, line: +m[2], width: m[3] / 10,
+      kind: p.getAttribute("class") || p.parentNode.getAttribute("class")})));
 const labels = () => Array.from(svg.querySelectorAll(".labels text"));
 const names = () => labels().map((t) => t.textContent);
 const holder = (t) => strokes().find((s) => s.line === (t.getAttribute("y") - 11) / 16
@@ -47,7 +50,8 @@ const point = (kind, s, type) => {
 };
 const click = (s) => point("click", s, MouseEvent);
 const hover = (s) => point("pointermove", s, PointerEvent);
-const key = (k, on) => (on || svg).dispatchEvent(new KeyboardEvent("keydown", {key: k, bubbles: true, cancelable: true}));
+const key = (k, on) => (on || svg).dispatchEvent(
+  new KeyboardEvent("keydown", {key: k, bubbles: true, cancelable: true}));
 const input = svg.querySelector("input");
 const search = (s) => { input.value = s; input.dispatchEvent(new Event("input", {bubbles: true})); };
 const say = () => svg.querySelector(".status").textContent;
