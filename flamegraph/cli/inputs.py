@@ -60,7 +60,7 @@ def read_input(arguments: argparse.Namespace, source: str) -> Profile:
     from flamegraph.formats import read
 
     options = {
-        "sample_type": _number_or_name(arguments.sample_type),
+        "sample_type": arguments.sample_type,
         "labels": tuple(arguments.labels) if arguments.labels else None,
         "mode": arguments.mode,
     }
@@ -71,10 +71,6 @@ def read_input(arguments: argparse.Namespace, source: str) -> Profile:
         raise InputError(f"{_shown(source)}: {error}") from error
     _warn(source, profile)
     return transforms.apply(arguments, profile)
-
-
-def _number_or_name(text: str | None) -> str | int | None:
-    return int(text) if text and text.isdecimal() else text
 
 
 def _warn(source: str, profile: Profile) -> None:

@@ -31,6 +31,7 @@ _UNITS = {
     b"kilobytes": ("bytes", 1 << 10, 1),
     b"megabytes": ("bytes", 1 << 20, 1),
 }
+_COUNTED = ("calls", "allocations", "objects")
 
 # Fields of a profile that are numbers; all others up to the last are messages or text.
 _NUMBERS = frozenset({7, 8, 9, 10, 12, 14, 15})
@@ -79,16 +80,21 @@ class _Reader:
         types = [_message(*field) for field in self._file.get(1, [])]
         kinds = [self._string(kind, 1).decode("utf-8", "replace") for kind in types]
         chosen = self._chosen(kinds, options.sample_type)
-        unit, times, parts = _unit(self._string(types[chosen], 2))
+        unit, times, parts = _unit(self._string(types[chosen], 2), kinds[chosen])
         labels = [label.encode("utf-8", "surrogatepass") for label in options.labels]
+        taken, samples = kinds.index("samples") if "samples" in kinds else chosen, 0
         tree = TreeBuilder()
         for number, field in enumerate(self._file.get(2, []), 1):
             sample = _message(*field)
-            weight = self._weight(sample, number, chosen, len(types))
+            values = self._values(sample, number, len(types))
+            samples += values[taken]
+            weight = _not_negative(values[chosen], number)
             if weight:
                 node = self._place(tree, sample, number, labels)
                 tree.add(node, _scaled(weight, times, parts))
-        return tree.build(unit, {"sample_type": kinds[chosen], **self._comments()})
+        metadata = {"sample_type": kinds[chosen], **self._comments()}
+        # Times and bytes are no counts; how sure a comparison is depends on how many samples there are.
+        return tree.build(unit, metadata if taken == chosen else metadata | {"samples": str(samples)})
 
     def _chosen(self, kinds: list[str], asked: str | int | None) -> int:
         if not kinds:
@@ -104,18 +110,13 @@ class _Reader:
             return kinds.index(str(asked))
         raise OptionError(f"There is no sample type {asked!r}; the file has {', '.join(kinds)}.")
 
-    def _weight(self, sample: Message, number: int, chosen: int, types: int) -> int:
+    def _values(self, sample: Message, number: int, types: int) -> list[int]:
         values = [signed(value) for field in sample.get(2, []) for value in read_numbers(*field)]
         if len(values) != types:
             raise InputError(
                 f"Sample {number:,} has {len(values)} values; the file has {types} sample types."
             )
-        if values[chosen] < 0:
-            raise InputError(
-                f"Sample {number:,} weighs {values[chosen]:,}. The file is a difference of two profiles; "
-                "compare the two themselves."
-            )
-        return values[chosen]
+        return values
 
     def _place(self, tree: TreeBuilder, sample: Message, number: int, labels: list[bytes]) -> int:
         node = ROOT
@@ -226,10 +227,23 @@ def _referred(table: dict[int, Message], number: int, kind: str, user: str) -> M
     return entry
 
 
-def _unit(text: bytes) -> tuple[str, int, int]:
-    """Our unit, and what to multiply and divide by; `count/1000` is a thousandth of a sample."""
+def _not_negative(weight: int, number: int) -> int:
+    if weight < 0:
+        raise InputError(
+            f"Sample {number:,} weighs {weight:,}. The file is a difference of two profiles; "
+            "compare the two themselves."
+        )
+    return weight
+
+
+def _unit(text: bytes, kind: str) -> tuple[str, int, int]:
+    """Our unit, and what to multiply and divide by; `count/1000` is a thousandth of a sample.
+
+    What is counted, the type says: calls, objects, else samples.
+    """
     unit, _, parts = text.partition(b"/")
-    ours, times, divisor = _UNITS.get(unit.lower(), ("samples", 1, 1))
+    counted = kind if kind in _COUNTED else "samples"
+    ours, times, divisor = _UNITS.get(unit.lower(), (counted, 1, 1))
     if parts.isdigit() and 0 < len(parts) <= 19 and int(parts):
         divisor *= int(parts)
     return ours, times, divisor

@@ -18,8 +18,6 @@ from flamegraph.profile import ROOT, Profile
 
 _MOST = (1 << 63) - 1
 _DIGITS = 18
-_UNITS = {"samples": b"count", "bytes": b"bytes", "microseconds": b"microseconds"}
-_TYPES = {"samples": "samples", "bytes": "space", "microseconds": "time"}
 
 
 def write(profile: Profile, file: BinaryIO) -> None:
@@ -41,11 +39,13 @@ class _Strings:
 
 def _file(profile: Profile) -> Iterator[bytes]:
     parts = _parts(profile)
-    unit = _UNITS[profile.unit] if parts == 1 else b"%s/%d" % (_UNITS[profile.unit], parts)
+    unit, kind_name = _unit(profile.unit)
+    if parts > 1:
+        unit = b"%s/%d" % (unit, parts)
     if unit == b"microseconds/1000":
         unit = b"nanoseconds"
     strings = _Strings()
-    kind = strings.of(_encoded(profile.metadata.get("sample_type") or _TYPES[profile.unit]))
+    kind = strings.of(_encoded(profile.metadata.get("sample_type") or kind_name))
     yield bytes_field(1, number_field(1, kind) + number_field(2, strings.of(unit)))
     yield from _samples(profile, parts)
     yield from _locations(profile, strings)
@@ -59,6 +59,13 @@ def _file(profile: Profile) -> Iterator[bytes]:
     if comments:
         yield numbers_field(13, comments)
     yield number_field(14, kind)
+
+
+def _unit(unit: str) -> tuple[bytes, str]:
+    """Unit and type of the values: what counts something is told from the type."""
+    if unit == "bytes":
+        return b"bytes", "space"
+    return (unit.encode(), "time") if unit.endswith("seconds") else (b"count", unit)
 
 
 def _samples(profile: Profile, parts: int) -> Iterator[bytes]:

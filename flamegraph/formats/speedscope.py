@@ -29,7 +29,6 @@ _UNITS = {
     "bytes": ("bytes", 1, 1),
 }
 _TOO_LARGE = 1 << 63
-_WRITTEN_UNITS = {"samples": "none", "bytes": "bytes", "microseconds": "microseconds"}
 
 
 def sniff(head: bytes) -> bool:
@@ -155,7 +154,7 @@ def write(profile: Profile, file: BinaryIO) -> None:
             {
                 "type": "sampled",
                 "name": profile.metadata.get("name") or profile.metadata.get("sample_type") or "profile",
-                "unit": _WRITTEN_UNITS[profile.unit],
+                "unit": profile.unit if profile.unit in _UNITS else "none",
                 "startValue": 0,
                 "endValue": profile.total,
                 "samples": [[profile.name[at] - 1 for at in profile.path(node)] for node in nodes],

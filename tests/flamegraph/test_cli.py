@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from flamegraph import read
 from flamegraph.cli import COMMANDS, Command, main
+from flamegraph.formats import WRITTEN
+from flamegraph.units import UNITS
 from tests.flamegraph.pictures import parse, texts
 
 
@@ -274,6 +277,19 @@ def test_convert_goes_by_the_ending_or_by_name(folded: Path, tmp_path: Path) -> 
     for path in (pprof, named):
         assert main(["convert", str(path), "-o", str(back)]) == 0
         assert back.read_bytes() == b"main 1\nmain;work 3\n"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("form", WRITTEN)
+def test_every_unit_can_be_written_in_every_format(
+    folded: Path, tmp_path: Path, unit: str, form: str
+) -> None:
+    there, back = tmp_path / "there", tmp_path / "back.pb.gz"
+    assert main(["convert", str(folded), "--unit", unit, "--to", form, "-o", str(there)]) == 0
+    assert main(["convert", str(there), "-o", str(back)]) == 0
+    # Every time is read as microseconds.
+    factor = {"nanoseconds": 0.001, "milliseconds": 1_000, "seconds": 1_000_000}.get(unit, 1)
+    assert read(str(back)).total == 4 * (1 if form == "folded" else factor)
 
 
 def test_top_is_a_table_or_json(folded: Path, capsys: pytest.CaptureFixture[str]) -> None:

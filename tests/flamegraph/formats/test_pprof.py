@@ -77,6 +77,11 @@ def test_the_last_sample_type_is_the_default() -> None:
     assert (profile.unit, profile.metadata["sample_type"]) == ("microseconds", "cpu")
 
 
+def test_the_number_of_samples_is_told_with_other_weights() -> None:
+    assert parsed(WHOLE).metadata["samples"] == "4"
+    assert "samples" not in parsed(WHOLE, sample_type="samples").metadata
+
+
 def test_a_file_may_name_its_default() -> None:
     assert parsed(WHOLE + number_field(14, 1)).unit == "samples"
 
