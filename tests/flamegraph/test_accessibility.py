@@ -55,8 +55,8 @@ def audit(document: str, axe: bytes, directory: Path, steps: str, *flags: str) -
 
 
 def in_a_page(svg: str) -> str:
-    title = "<title>A page</title>"
-    return f'<!DOCTYPE html><html lang="en"><head>{title}</head><body><main><h1>A page</h1>{svg}</main></body></html>'
+    head, body = "<head><title>A page</title></head>", f"<body><main><h1>A page</h1>{svg}</main></body>"
+    return f'<!DOCTYPE html><html lang="en">{head}{body}</html>'
 
 
 def documents() -> dict[str, str]:
@@ -87,7 +87,9 @@ def test_axe_finds_no_violation(name: str, theme: str, axe: bytes, tmp_path: Pat
 
 def test_an_audit_that_must_find_something_does(axe: bytes, tmp_path: Path) -> None:
     page = in_a_page(render(Profile.from_stacks(STACKS)))
-    steps = 'input.removeAttribute("aria-label"); input.removeAttribute("placeholder"); return await audit();'
+    steps = (
+        'for (const name of ["aria-label", "placeholder"]) input.removeAttribute(name); return await audit();'
+    )
     found = audit(page, axe, tmp_path, steps)
     assert [violation for violation in found if violation.startswith("label:")]
 
@@ -96,7 +98,8 @@ def test_roles_and_names_for_assistive_technology(tmp_path: Path) -> None:
     steps = """
     const status = svg.querySelector(".status");
     return [svg.getAttribute("role"), graph.getAttribute("role"), graph.getAttribute("tabindex"),
-      graph.getAttribute("aria-label").startsWith("Frames. Arrow keys move"), input.getAttribute("aria-label"),
+      graph.getAttribute("aria-label").startsWith("Frames. Arrow keys move"),
+      input.getAttribute("aria-label"),
       status.getAttribute("role"), status.getAttribute("aria-live")];
     """
     assert drive(render(Profile.from_stacks(STACKS)), steps, tmp_path) == [
