@@ -25,6 +25,9 @@ _CODES = """exit codes:
 """
 
 
+_HELP_WIDTH = 100
+
+
 class Command(NamedTuple):
     """One subcommand: its name, its line in the list, and the code it fails with if not the error's own."""
 
@@ -43,6 +46,13 @@ COMMANDS = (
     Command("frames", "print where each frame of the picture stands"),
     Command("csp-hash", "print what a content security policy needs to allow the pictures"),
 )
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help of one width: asking the terminal for its width loads `shutil`, whether help is shown or not."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_HELP_WIDTH)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,9 +78,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         prog="flamegraph",
         description="Profiles in, flame graphs and verdicts out.",
         epilog=_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="flamegraph")
     called = next((word for word in words if not word.startswith("-")), "")
     for command in COMMANDS:
         if command.name != called:
@@ -81,7 +91,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             command.name,
             help=command.help,
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
         )
         module.prepare(sub)
         sub.set_defaults(run=module.run, command=command)
