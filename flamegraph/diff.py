@@ -218,7 +218,12 @@ class Diff:
         return outermost
 
     def summary(self, n: int = 10) -> str:
-        """The text that comes before any picture: the n functions that changed most, and how sure that is."""
+        """The text that comes before any picture: the n functions that grew most and that shrank most.
+
+        Each with its change in points, and how sure that is. Raises OptionError for a negative n.
+        """
+        if n < 0:
+            raise OptionError(f"The number of functions is {n}; it must be 0 or more.")
         from flamegraph.report import diff_text
 
         return diff_text(self, n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from flamegraph.diff import Change, Diff
 
 _PATH_SHOWN = 4
+_ROUNDING = 1e-12
 _ONE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _PLACE = re.compile(r"[^(]*\((?P<file>[^():]+):(?P<line>\d+)\)")
 _SURE = ((4.0, "sure"), (2.0, "likely"), (0.0, "within chance"))
@@ -21,8 +23,8 @@ _SURE = ((4.0, "sure"), (2.0, "likely"), (0.0, "within chance"))
 
 def diff_text(diff: Diff, n: int = 10) -> str:
     """The sizes of both profiles, then the n functions whose own share grew most, and shrank most."""
-    grew = [change for change in diff.functions if change.growth > 0]
-    shrank = [change for change in diff.functions if change.growth < 0]
+    grew = [change for change in diff.functions if change.growth > _ROUNDING]
+    shrank = [change for change in diff.functions if change.growth < -_ROUNDING]
     lines = [*_sizes(diff), ""]
     for title, changes in (("grew", grew), ("shrank", shrank)):
         if changes:
@@ -77,8 +79,8 @@ def verdict_text(verdict: Verdict) -> str:
         else "ok: no function grew beyond the limits."
     ]
     for finding in verdict.findings:
-        lines += [f"  {sentence(finding)}", f"    under {_path(finding.path)}"]
-    return "\n".join([*lines, *_sizes(verdict.diff), *_limits(verdict)]) + "\n"
+        lines += [f"  {sentence(finding)}", f"    under {_callers(finding.path)}"]
+    return "\n".join([*lines, *_caution(verdict), *_sizes(verdict.diff), *_limits(verdict)]) + "\n"
 
 
 def sentence(finding: Finding) -> str:
@@ -95,12 +97,25 @@ def sentence(finding: Finding) -> str:
     )
 
 
+def _caution(verdict: Verdict) -> Iterator[str]:
+    """Shares add up to one: where one function was made faster, the shares of all others grew."""
+    smallest = min(verdict.diff.functions, key=lambda change: change.growth)
+    if not verdict.diff.normalized or verdict.ok or -smallest.growth < verdict.findings[0].growth:
+        return
+    factor = (1 - smallest.new) / (1 - smallest.base) if smallest.base < 1 else math.inf
+    yield (
+        f"Note: {one_line(smallest.name)} shrank by {-100 * smallest.growth:.2f} points. If it was made faster, "
+        f"that alone made all other shares grow by a factor of {factor:.2f}: compare runs of equal work without "
+        "normalizing."
+    )
+
+
 def _limits(verdict: Verdict) -> Iterator[str]:
     limits = verdict.limits
     yield (
         f"Limits: growth over {100 * limits.growth:g} points and {100 * limits.relative:g} % of the base, "
         f"z {limits.z:g} or more, share {100 * limits.share:g} % or more; "
-        f"{verdict.judged:,} functions are as large as that."
+        f"as large as that: {verdict.judged:,}."
     )
     if verdict.baselines > 1:
         yield f"{verdict.baselines} baselines: growth within their own spread is no finding."
@@ -133,7 +148,7 @@ def verdict_github(verdict: Verdict) -> str:
         return f"::notice title=flamegraph check::{_data(verdict_text(verdict).splitlines()[0])}\n"
     return "".join(
         f"::error {_place(finding.name)}title=flamegraph check::"
-        f"{_data(sentence(finding) + ', under ' + _path(finding.path))}\n"
+        f"{_data(sentence(finding) + ', under ' + _callers(finding.path))}\n"
         for finding in verdict.findings
     )
 
@@ -153,9 +168,10 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _path(path: Sequence[str]) -> str:
-    shown = [one_line(name) for name in path[-_PATH_SHOWN:]]
-    return " > ".join(["...", *shown] if len(path) > _PATH_SHOWN else shown)
+def _callers(path: Sequence[str]) -> str:
+    callers = [one_line(name) for name in path[:-1]]
+    shown = ["...", *callers[-_PATH_SHOWN:]] if len(callers) > _PATH_SHOWN else callers
+    return " > ".join(shown) or "the root"
 
 
 def one_line(text: str) -> str:

@@ -165,8 +165,25 @@ def test_the_text_names_the_function_its_growth_and_its_place() -> None:
     assert lines[0] == "REGRESSION: 1 function grew beyond the limits."
     assert lines[1].startswith("  wri te +60.00 points (+")
     assert lines[1].endswith(", new: 0.00% -> 60.00%")
-    assert lines[2] == "    under main > serve > wri te"
+    assert lines[2] == "    under main > serve"
     assert any(line.startswith("Limits: growth over 1 points and 10 % of the base, z 3.5") for line in lines)
+
+
+def test_a_function_without_callers_stands_under_the_root_and_long_paths_are_cut() -> None:
+    assert "    under the root\n" in verdict_text(
+        check(of(("a", 900), ("b", 100)), of(("a", 300), ("b", 700)))
+    )
+    text = verdict_text(check(of(("a", 900)), of(("a", 300), ("p;q;r;s;t;u", 700))))
+    assert "    under ... > q > r > s > t\n" in text
+
+
+def test_the_text_says_that_shares_grow_when_another_function_shrinks() -> None:
+    faster = of(("main;serve;read", 100), ("main;serve;write", 300), ("main;idle", 100))
+    text = verdict_text(check(BASE, faster))
+    assert "Note: read shrank by 40.00 points." in text
+    assert "all other shares grow by a factor of 2.00" in text
+    slower = of(("main;serve;read", 600), ("main;serve;write", 900), ("main;idle", 100))
+    assert "Note:" not in verdict_text(check(BASE, slower))
 
 
 def test_the_json_holds_every_figure() -> None:

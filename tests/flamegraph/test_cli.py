@@ -83,6 +83,7 @@ def test_the_list_of_commands_has_the_exit_codes(capsys: pytest.CaptureFixture[s
         (["convert", "{dir}/in.folded", "--to", "grue"], 2, "grue"),
         (["diff", "{dir}/in.folded"], 2, "needs two profiles"),
         (["diff", "{dir}/in.folded", "{dir}/in.folded", "--two-column"], 2, "takes one input"),
+        (["diff", "{dir}/in.folded", "{dir}/in.folded", "-n", "-3"], 2, "must be 0 or more"),
         (["diff", "-", "-"], 2, "Standard input can be read once"),
         (["merge", "-", "{dir}/in.folded", "-"], 2, "Standard input can be read once"),
         (["diff", "{dir}/in.folded", "{dir}/none"], 3, "none: The profile cannot be read"),

@@ -149,6 +149,17 @@ def test_the_summary_names_so_many_and_counts_the_others() -> None:
     assert "and 3 functions by less" in text
 
 
+def test_rounding_is_no_change() -> None:
+    stacks = [(f"f{i}", 3 * i + 1) for i in range(30)]
+    text = diff(of(*stacks), of(*((name, 7 * weight) for name, weight in stacks))).summary()
+    assert "No function's own share changed." in text
+
+
+def test_a_negative_number_of_functions_is_refused() -> None:
+    with pytest.raises(OptionError, match="0 or more"):
+        diff(of(), of()).summary(-1)
+
+
 def test_units_must_agree() -> None:
     with pytest.raises(OptionError, match="base is in bytes and the new profile in samples"):
         diff(of(unit="bytes"), of())
