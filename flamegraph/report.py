@@ -104,9 +104,9 @@ def _caution(verdict: Verdict) -> Iterator[str]:
         return
     factor = (1 - smallest.new) / (1 - smallest.base) if smallest.base < 1 else math.inf
     yield (
-        f"Note: {one_line(smallest.name)} shrank by {-100 * smallest.growth:.2f} points. If it was made faster, "
-        f"that alone made all other shares grow by a factor of {factor:.2f}: compare runs of equal work without "
-        "normalizing."
+        f"Note: {one_line(smallest.name)} shrank by {-100 * smallest.growth:.2f} points. "
+        f"If it was made faster, that alone made all other shares grow by a factor of {factor:.2f}: "
+        "compare runs of equal work without normalizing."
     )
 
 
