@@ -14,11 +14,11 @@ from __future__ import annotations
 import codecs
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, BinaryIO
 
 from flamegraph.errors import InputError
-from flamegraph.formats.lines import read_lines
+from flamegraph.formats.lines import LONGEST_LINE, read_lines, without_end
 from flamegraph.formats.options import Options
 from flamegraph.formats.prefixes import DEEPEST, StackTree, TooDeep
 from flamegraph.formats.source import Source, opened
@@ -43,8 +43,7 @@ def read_folded(source: Source, unit: str = "samples") -> Profile:
 def read(stream: BinaryIO, options: Options) -> Profile:
     """As `read_folded`, from an open stream."""
     reader = _Reader()
-    for number, lines in read_lines(stream):
-        reader.add(lines, number)
+    reader.add(read_lines(stream))
     return reader.profile(options.unit or "samples")
 
 
@@ -55,10 +54,10 @@ def read_differential(source: Source, unit: str = "samples") -> tuple[Profile, P
     """
     base, new = _Reader(), _Reader()
     with opened(source) as (_, stream):
-        for number, lines in read_lines(stream):
-            pairs = [_two_lines(line) for line in lines]
-            base.add([pair[0] for pair in pairs], number)
-            new.add([pair[1] for pair in pairs], number)
+        for number, line in enumerate(read_lines(stream), 1):
+            one, other = _two_lines(line)
+            base.add([one], number)
+            new.add([other], number)
     return base.profile(unit), new.profile(unit)
 
 
@@ -92,25 +91,20 @@ class _Reader:
 
     def __init__(self) -> None:
         self._tree = StackTree()
-        self._stacks = 0
         self._invalid = 0
         self._invalid_numbers: list[int] = []
 
-    def add(self, lines: list[bytes], first: int) -> None:
+    def add(self, lines: Iterable[bytes], first: int = 1) -> None:
         try:
-            others = self._tree.add_lines(lines)
-            for place in others:
-                self._add_rare(lines[place], first + place)
-        except TooDeep:
-            place = next(place for place, line in enumerate(lines) if line.count(b";") >= DEEPEST)
+            self._tree.add_lines(lines, self._add_rare, first)
+        except TooDeep as error:
             raise InputError(
-                f"The stack in line {first + place:,} has {lines[place].count(b';') + 1:,} frames; "
-                f"up to {DEEPEST:,} are read."
+                f"The stack in line {error.line:,} has more than {DEEPEST:,} frames, or the line is longer "
+                f"than {LONGEST_LINE >> 20} MiB; no profiler writes such a stack."
             ) from None
-        self._stacks += len(lines) - len(others)
 
     def profile(self, unit: str) -> Profile:
-        if self._invalid and not self._stacks:
+        if self._invalid and self._tree.is_empty():
             raise InputError(
                 f"The profile has no folded stack: none of its {self._invalid:,} lines ends with a space "
                 "and a count. Each line should read like `main;work 12`."
@@ -121,7 +115,8 @@ class _Reader:
             metadata["invalid_line_numbers"] = ", ".join(map(str, self._invalid_numbers))
         return self._tree.profile(unit, metadata)
 
-    def _add_rare(self, line: bytes, number: int) -> None:
+    def _add_rare(self, number: int, line: bytes) -> None:
+        line = without_end(line)
         if not line.strip():
             return
         match = _LINE.fullmatch(line)
@@ -131,12 +126,12 @@ class _Reader:
             if len(self._invalid_numbers) < _LINES_NAMED:
                 self._invalid_numbers.append(number)
             return
-        self._stacks += 1
         self._tree.add(match[1], weight)
 
 
 def _two_lines(line: bytes) -> tuple[bytes, bytes]:
     """A line of two counts as two lines of one; anything else is as invalid in both."""
+    line = without_end(line)
     both, space, new = line.rpartition(b" ")
     stack = both.rpartition(b" ")[0]
     if not space or not _LINE.fullmatch(both) or not _LINE.fullmatch(line):

@@ -22,20 +22,24 @@ import math
 import os
 import sys
 from array import array
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
+from flamegraph.formats.lines import LONGEST_LINE, without_end
 from flamegraph.profile import ROOT, Profile, Weight
 
 EXACT_BYTES = 8 << 20
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
+_ENDS_KEPT = 1 << 14
 # An edge is the caller's node in the upper half and the name's id in the lower; ids start at 1.
 _SHIFT = 32
 
 
 class TooDeep(Exception):
-    """A stack of more than DEEPEST frames."""
+    """A stack of more than DEEPEST frames, or a line too long to be one, in line `line`."""
+
+    line = 0
 
 
 class StackTree:
@@ -46,47 +50,55 @@ class StackTree:
         self._key: Callable[[bytes], Hashable] = bytes
         self._exact_left = exact_bytes
         self._names: dict[bytes, int] = {}
+        self._ends: dict[bytes, tuple[int, int]] = {}
         self._edges = array("q", [ROOT])
         self._weights: dict[int, int] = {}
         self._fractions: dict[int, list[float]] = {}
         self._walked: dict[int, int] | None = None
 
-    def add_lines(self, lines: list[bytes]) -> list[int]:
-        """Adds all lines that are plainly a stack and a whole count; returns the places of the others.
-
-        Raises TooDeep.
-        """
+    def add_lines(self, lines: Iterable[bytes], other: Callable[[int, bytes], None], first: int = 1) -> None:
+        """Adds all lines that are plainly a stack and a whole count; hands the others to `other`, with their
+        number. Lines may have their ends. Raises TooDeep."""
         # The hot loop: everything rare is elsewhere.
-        key, known, names = self._key, self._known.get, self._names.get
+        key, known, ends = self._key, self._known.get, self._ends.get
         weights = self._weights
         weight = weights.get
-        others = []
-        for place, line in enumerate(lines):
-            callers, sep, last = line.rpartition(b";")
-            frame, _, count = last.rpartition(b" ")
-            if count.isdigit() and frame and len(count) <= _COUNT_DIGITS:
+        number = first
+        try:
+            for number, line in enumerate(lines, first):
+                callers, sep, last = line.rpartition(b";")
+                end = ends(last)
+                if end is None:
+                    end = self._new_end(last, line)
+                    if end is None:
+                        other(number, line)
+                        continue
                 node = known(key(callers))
                 if node is None:
                     node = self._grow(callers, sep)
-                name = names(frame)
-                if name is None:
-                    name = self._new_name(frame)
+                    key, known = self._key, self._known.get
+                name, count = end
                 edge = node + name
-                weights[edge] = weight(edge, 0) + int(count)
-            else:
-                others.append(place)
-        if self._exact_left < 0 and self._key is bytes:
-            self._stop_keeping()
-        return others
+                weights[edge] = weight(edge, 0) + count
+        except TooDeep as error:
+            error.line = number
+            raise
 
     def add(self, stack: bytes, weight: Weight) -> None:
         """Adds weight to one stack; empty frames at its end are dropped. Raises TooDeep."""
         callers, sep, frame = stack.rstrip(b";").rpartition(b";")
-        edge = self._grow(callers, sep) + self._name(frame) if frame else ROOT
+        node = self._known.get(self._key(callers))
+        if node is None:
+            node = self._grow(callers, sep)
+        edge = node + self._name(frame) if frame else ROOT
         if isinstance(weight, int):
             self._weights[edge] = self._weights.get(edge, 0) + weight
         else:
             self._fractions.setdefault(edge, []).append(weight)
+
+    def is_empty(self) -> bool:
+        """Whether nothing was added so far."""
+        return not self._weights and not self._fractions
 
     def profile(self, unit: str, metadata: dict[str, str]) -> Profile:
         """The finished profile; the tree must not be used again."""
@@ -111,6 +123,19 @@ class StackTree:
         name = self._names[frame] = len(self._names) + 1
         return name
 
+    def _new_end(self, last: bytes, line: bytes) -> tuple[int, int] | None:
+        """The name and the count in a line's last frame; None if they are not plainly there. Few ends differ
+        in a large file, so they are kept."""
+        frame, _, count = without_end(last).rpartition(b" ")
+        if not last.endswith(b"\n") and len(line) >= LONGEST_LINE:
+            raise TooDeep
+        if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS:
+            return None
+        if len(self._ends) >= _ENDS_KEPT:
+            self._ends.clear()
+        end = self._ends[last] = self._name(frame), int(count)
+        return end
+
     def _grow(self, callers: bytes, sep: bytes) -> int:
         """The node of callers not seen before, shifted, and all nodes missing on the way."""
         if not sep:
@@ -119,16 +144,18 @@ class StackTree:
             return self._walk(callers)
         key, get = self._key, self._known.get
         missing = []
-        prefix = callers
-        node = get(key(prefix))
+        shorter = callers
+        node: int | None = None
         while node is None:
+            prefix = shorter
             shorter, sep, frame = prefix.rpartition(b";")
             missing.append((key(prefix), self._name(frame)))
             node = get(key(shorter)) if sep else ROOT
-            self._exact_left -= len(prefix)
-            prefix = shorter
         for found, name in reversed(missing):
             node = self._known[found] = self._append(node + name)
+        self._exact_left -= len(callers) * len(missing)
+        if self._exact_left < 0 and self._key is bytes:
+            self._stop_keeping()
         return node
 
     def _walk(self, callers: bytes) -> int:
@@ -146,7 +173,6 @@ class StackTree:
             node = found
         if callers and len(callers) <= _LONG:
             self._known[self._key(callers)] = node
-            self._exact_left -= len(callers)
         return node
 
     def _append(self, edge: int) -> int:

@@ -28,7 +28,7 @@ def opened(source: Source) -> Iterator[tuple[bytes, BinaryIO]]:
     """The first 16 KiB of what the source holds, unpacked, and a stream of all of it."""
     try:
         if isinstance(source, (str, PathLike)):
-            with open(source, "rb") as file:  # noqa: PTH123 - pathlib takes longer to load than a file to read
+            with open(source, "rb", _CHUNK) as file:  # noqa: PTH123 - pathlib takes longer to load than a file to read
                 yield _unpacked(file)
         else:
             yield _unpacked(source)

@@ -135,7 +135,7 @@ def test_a_long_line_is_read() -> None:
 @pytest.mark.parametrize("mark", [b"", "\ufeff".encode("utf-16-le")])
 def test_a_line_without_end_is_refused_with_its_number(mark: bytes) -> None:
     text = "a 1\n" + "x" * (LONGEST_LINE + 10)
-    with pytest.raises(InputError, match="Line 2 is longer than 16 MiB"):
+    with pytest.raises(InputError, match=r"line 2 .* longer than 16 MiB"):
         read(mark + text.encode("utf-16-le" if mark else "utf-8"))
 
 
@@ -148,7 +148,7 @@ def test_deep_stacks_are_read_in_time_that_grows_with_depth() -> None:
 
 
 def test_a_stack_deeper_than_any_is_refused_with_its_line() -> None:
-    with pytest.raises(InputError, match=r"line 3 has 100,001 frames"):
+    with pytest.raises(InputError, match=r"line 3 has more than 100,000 frames"):
         read(b"a 1\nb 1\n" + b"f;" * 100_000 + b"f 1\n")
 
 

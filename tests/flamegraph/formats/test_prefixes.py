@@ -15,10 +15,12 @@ lines = st.lists(st.tuples(frames, st.integers(0, 9)), max_size=12)
 
 def read(known: list[tuple[list[bytes], int]], exact_bytes: int) -> Profile:
     tree = StackTree(exact_bytes)
-    for stack, weight in known:
-        line = b"%s %d" % (b";".join(stack), weight)
-        for _ in tree.add_lines([line]):
-            tree.add(b";".join(stack), weight)
+
+    def add_other(number: int, line: bytes) -> None:
+        stack, weight = known[number]
+        tree.add(b";".join(stack), weight)
+
+    tree.add_lines([b"%s %d\n" % (b";".join(stack), weight) for stack, weight in known], add_other, first=0)
     return tree.profile("samples", {})
 
 
@@ -55,7 +57,7 @@ def test_no_two_siblings_have_one_name(known: list[tuple[list[bytes], int]], exa
 
 def test_a_stack_that_is_too_deep_is_refused() -> None:
     with pytest.raises(TooDeep):
-        StackTree().add_lines([b"f;" * (DEEPEST + 1) + b"f 1"])
+        StackTree().add_lines([b"f;" * (DEEPEST + 1) + b"f 1"], lambda _number, _line: None)
 
 
 @pytest.mark.parametrize("seed", ["0", "7", "random"])
