@@ -18,11 +18,13 @@ from functools import cached_property
 from typing import NamedTuple
 
 from flamegraph.errors import OptionError
-from flamegraph.profile import ROOT, Profile, TreeBuilder, Weight
+from flamegraph.profile import ROOT, Profile, Weight
 from flamegraph.stats import Z95, count_z, newcombe, two_proportion_z
+from flamegraph.union import union
 
 DESIGN_EFFECT = 3.0
 _MOST = 2.0
+_LEAST_SCALE = 1e-100
 _Z_UNSURE, _Z_SURE = 2.0, 4.0
 
 
@@ -80,6 +82,11 @@ class Diff:
         self.samples = samples
         self.design_effect = design_effect
         self._scale = self.total_new / self.total_base if normalized else 1 / len(runs)
+        if not _LEAST_SCALE < self._scale < 1 / _LEAST_SCALE:
+            raise OptionError(
+                f"The totals are {self.total_base:g} and {self.total_new:g}: "
+                "too far apart to be brought to one scale."
+            )
 
     @property
     def unit(self) -> str:
@@ -120,7 +127,8 @@ class Diff:
         new, base = self.tree.totals[node], self.base_totals[node]
         if not new or not base:
             return _MOST * (bool(new) - bool(base))
-        return max(-_MOST, min(_MOST, math.log2(new / base)))
+        ratio = new / base
+        return max(-_MOST, min(_MOST, math.log2(ratio))) if ratio else -_MOST
 
     def significance(self, node: int) -> float:
         """0 where chance explains the change (within two standard errors), 1 from four on or if unknown."""
@@ -250,10 +258,7 @@ def pooled_diff(
             raise OptionError(
                 f"The base is in {base.unit} and the new profile in {new.unit}; compare one unit."
             )
-    builder = TreeBuilder()
-    profiles = (new, *bases)
-    places = [_placed(builder, profile) for profile in profiles]
-    tree, *runs = (_over(builder, profile, nodes) for profile, nodes in zip(profiles, places, strict=True))
+    tree, *runs = union((new, *bases))
     both = bool(new.total and any(run.total for run in runs))
     samples = _samples(bases, new) if both else None
     return Diff(tree, runs, normalized=normalize and both, samples=samples, design_effect=design_effect)
@@ -275,23 +280,6 @@ def sample_count(profile: Profile) -> float | None:
         return float(profile.metadata["samples"])
     except (KeyError, ValueError):
         return None
-
-
-def _placed(builder: TreeBuilder, profile: Profile) -> list[int]:
-    """The union's node for each of the profile's."""
-    child, names = builder.child, profile.names
-    nodes = [ROOT]
-    for parent, name in zip(profile.parent[1:], profile.name[1:], strict=True):
-        nodes.append(child(nodes[parent], names[name]))
-    return nodes
-
-
-def _over(builder: TreeBuilder, profile: Profile, nodes: Sequence[int]) -> Profile:
-    """The profile's weights over the columns of the union."""
-    weights: list[Weight] = [0] * len(builder.parent)
-    for node, weight in zip(nodes, profile.weights, strict=True):
-        weights[node] += weight
-    return Profile(builder.parent, builder.name, weights, builder.names, profile.unit, profile.metadata)
 
 
 def _plus(weights: Sequence[Weight]) -> Weight:

@@ -165,6 +165,13 @@ def test_units_must_agree() -> None:
         diff(of(unit="bytes"), of())
 
 
+def test_the_smallest_and_largest_weights_can_be_compared() -> None:
+    tiny, huge = of(("a", 5e-324), ("b", 1.0)), of(("a", 1.0), ("b", 10**18))
+    assert diff(tiny, huge).change(1) == 2
+    with pytest.raises(OptionError, match="too far apart"):
+        diff(of(("a", 5e-324)), huge)
+
+
 def test_several_bases_are_pooled_and_not_normalised_averaged() -> None:
     bases = [of(("a", 10), ("b", 30)), of(("a", 30), ("b", 30))]
     pooled = pooled_diff(bases, of(("a", 50), ("b", 50)))
