@@ -65,8 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlamegraphError as error:
         _complain(str(error))
         return error.exit_code if command.fails_with is None else command.fails_with
-    except MemoryError:
-        _complain("There is not enough memory for this profile.")
+    except (MemoryError, OverflowError) as error:
+        _complain(
+            "There is not enough memory for this profile."
+            if isinstance(error, MemoryError)
+            else "The weights of this profile are too large for floating point."
+        )
         return 3 if command.fails_with is None else command.fails_with
     except KeyboardInterrupt:
         return 130

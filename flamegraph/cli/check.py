@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         return _run(arguments)
-    except FlamegraphError:
+    except (FlamegraphError, MemoryError, OverflowError):
         raise
     except Exception:  # noqa: BLE001 - whatever it is: an exit code of 1 would be a verdict
         import traceback

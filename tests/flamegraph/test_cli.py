@@ -84,6 +84,16 @@ def test_the_list_of_commands_has_the_exit_codes(capsys: pytest.CaptureFixture[s
         (["diff", "{dir}/in.folded"], 2, "needs two profiles"),
         (["diff", "{dir}/in.folded", "{dir}/in.folded", "--two-column"], 2, "takes one input"),
         (["diff", "{dir}/in.folded", "{dir}/in.folded", "-n", "-3"], 2, "must be 0 or more"),
+        (
+            ["diff", "{dir}/in.folded", "{dir}/in.folded", *["--scale", "1e18"] * 18],
+            3,
+            "are too large for floating",
+        ),
+        (
+            ["check", "{dir}/in.folded", "{dir}/in.folded", *["--scale", "1e18"] * 18],
+            2,
+            "are too large for floating",
+        ),
         (["diff", "-", "-"], 2, "Standard input can be read once"),
         (["merge", "-", "{dir}/in.folded", "-"], 2, "Standard input can be read once"),
         (["diff", "{dir}/in.folded", "{dir}/none"], 3, "none: The profile cannot be read"),
