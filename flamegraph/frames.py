@@ -14,7 +14,7 @@ from flamegraph.palettes import LIGHT, NEW_CLASS, Palette
 from flamegraph.subject import Subject
 from flamegraph.text import cells, escape, fit
 
-_TITLED = 0.01
+_TITLED = 0.02
 _MANY = 8000
 _FONT = "Menlo,&quot;DejaVu Sans Mono&quot;,Consolas,monospace"
 

@@ -57,7 +57,8 @@ def _class_rules(palette: Palette) -> Iterator[str]:
                 f".flamegraph .h{kind} path{{fill:var(--fg-h{kind})}}\n"
             )
         else:
-            yield f".flamegraph .k{kind}{{stroke:var(--fg-k{kind})}}\n"
+            # A frame is a stroke in the document and a filled rectangle in the viewer.
+            yield f".flamegraph .k{kind}{{stroke:var(--fg-k{kind});fill:var(--fg-k{kind})}}\n"
 
 
 def _variables(theme: Theme, classes: tuple[str, ...], hatch: tuple[tuple[int, str], ...]) -> dict[str, str]:

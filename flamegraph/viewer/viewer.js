@@ -11,7 +11,7 @@ function view(svg) {
   const frames = decode(data);
   const self = Object.assign(data, {
     svg: svg, frames: frames, shape: frames.shapes[0], zoom: 0, low: 0, high: frames.shapes[0].whole,
-    strokes: find(".frames"), labels: find(".labels"), hit: null, found: [], focused: -1, pattern: "",
+    area: find(".frames"), labels: find(".labels"), hit: null, found: [], focused: -1, pattern: "",
     width: svg.width.baseVal.value, room: svg.width.baseVal.value - 2 * PAD,
     height: svg.height.baseVal.value, top: 0,
   });
@@ -20,8 +20,8 @@ function view(svg) {
   self.mark = function (frame) { return data.now && frame > 0 && !data.before[frame] ? "+ " : ""; };
 
   // Controls: the only parts that exist because the script runs.
-  const area = make(graph, SVG, "rect", { class: "area", fill: "transparent", height: ROW * (frames.rows.length - 1) });
-  graph.insertBefore(area, graph.firstChild);
+  const ground = make(graph, SVG, "rect", { fill: "transparent", height: ROW * (frames.rows.length - 1) });
+  graph.insertBefore(ground, graph.firstChild);
   const hover = make(graph, SVG, "rect", { class: "ring hover off", height: 15 });
   const ring = make(graph, SVG, "rect", { class: "ring off", height: 15 });
   const host = make(svg, SVG, "foreignObject", { height: 32 });
@@ -36,8 +36,7 @@ function view(svg) {
   reset.textContent = "Reset";
   reset.setAttribute("title", "Show everything (Escape)");
   self.tip = make(graph, SVG, "g", { class: "tip off", "aria-hidden": "true", "font-family": self.labels.getAttribute("font-family"), "font-size": 11 });
-  for (const title of svg.querySelectorAll(".frames title")) title.remove();
-  for (const part of [self.strokes, self.labels]) part.setAttribute("aria-hidden", "true");
+  for (const part of [self.area, self.labels]) part.setAttribute("aria-hidden", "true");
   svg.classList.add("live");
   svg.setAttribute("role", "group");
   svg.setAttribute("aria-label", svg.querySelector("title").textContent);
@@ -74,7 +73,7 @@ function view(svg) {
     host.setAttribute("x", narrow ? PAD : self.width - PAD - room);
     host.setAttribute("y", toolsAt);
     host.setAttribute("width", room);
-    area.setAttribute("width", self.room);
+    ground.setAttribute("width", self.room);
     found.setAttribute("x", self.room);
     fitNotes();
   }
@@ -175,7 +174,7 @@ function view(svg) {
     search(self.pattern);
   }
   function restore() {
-    if (!addressed) return false;
+    if (!addressed) return;
     const state = readAddress();
     const shape = other && state.w === frames.shapes[1].of ? 1 : 0;
     self.shape = frames.shapes[shape];
@@ -184,7 +183,6 @@ function view(svg) {
     const told = match(state.s);
     lookAt(frameOfPath(frames, state.z));
     say(self.zoom && !state.s ? describe(self, self.zoom) : told);
-    return Boolean(self.zoom || state.s || shape);
   }
 
   // Keyboard: one focus ring, moved among the frames that are shown.
@@ -284,9 +282,9 @@ function view(svg) {
   window.addEventListener("resize", function () { if (resize()) show(); });
   window.addEventListener("popstate", function () { restore(); show(); });
 
-  const resized = resize();
-  if (restore() || resized) show();
-  reset.disabled = self.zoom === 0 && !self.pattern;
+  resize();
+  restore();
+  show();
 }
 
 const script = document.currentScript;
