@@ -43,7 +43,7 @@ def _sizes(diff: Diff) -> Iterator[str]:
         "shares of each one's whole." if diff.normalized else "weights as they are, in shares of the base."
     )
     if diff.samples is None:
-        yield f"How sure cannot be told: {unsure_because(diff)}."
+        yield f"How sure cannot be told: {_unsure_because(diff)}."
     else:
         yield (
             f"Intervals are 95 %, for samples that vary {diff.design_effect:g} times as much as "
@@ -51,7 +51,7 @@ def _sizes(diff: Diff) -> Iterator[str]:
         )
 
 
-def unsure_because(diff: Diff) -> str:
+def _unsure_because(diff: Diff) -> str:
     """Why nothing can be said about chance, as the end of a sentence."""
     if not diff.total_base or not diff.total_new:
         return "one of the profiles is empty"

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from flamegraph import read
 from flamegraph.cli import COMMANDS, Command, main
@@ -225,6 +227,40 @@ def test_it_runs_as_a_module_in_a_pipe_that_closes_early(tmp_path: Path) -> None
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 0
+
+
+LINES = st.lists(
+    st.tuples(
+        st.text(st.characters(codec=None, max_codepoint=0x2100), max_size=8).map(
+            lambda text: text.encode("utf-8", "surrogatepass")
+        ),
+        st.sampled_from(
+            [b" 1", b" 400", b" -5", b" nan", b" 1e9", b" 99999999999999999999", b" 0.5", b"", b";a 300"]
+        ),
+    ).map(b"".join),
+    max_size=5,
+).map(b"\n".join)
+
+
+@given(st.one_of(st.binary(max_size=200), LINES), LINES)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_read_ends_with_a_code_and_never_in_a_traceback(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], one: bytes, other: bytes
+) -> None:
+    base, new, out = str(tmp_path / "one"), str(tmp_path / "other"), str(tmp_path / "out.svg")
+    (tmp_path / "one").write_bytes(one)
+    (tmp_path / "other").write_bytes(other)
+    codes = [
+        main(["top", base]),
+        main(["convert", base, "--to", "pprof"]),
+        main(["diff", base, new, "-o", out]),
+    ]
+    assert set(codes) <= {0, 2, 3}
+    assert main(["check", base, new, "--github", "--min-samples", "1", "--svg", out]) in (0, 1, 2)
+    told = capsysbinary.readouterr()
+    assert b"Traceback" not in told.err
+    if (tmp_path / "out.svg").exists():
+        parse((tmp_path / "out.svg").read_text())
 
 
 # One command after another.
