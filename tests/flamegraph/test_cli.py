@@ -2,8 +2,10 @@ import io
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,29 @@ def test_every_command_has_help_with_examples(command: Command, capsys: pytest.C
     told = capsys.readouterr().out
     assert told.count(f"  flamegraph {command.name}") >= 2
     assert max(map(len, told.splitlines())) <= 120
+
+
+def _examples() -> list[str]:
+    pages = [
+        import_module(f"flamegraph.cli.{command.name.replace('-', '_')}").__doc__ or ""
+        for command in COMMANDS
+    ]
+    readme = Path(__file__).parents[2] / "README.md"
+    lines = [
+        line.strip() for page in [*pages, readme.read_text(encoding="utf-8")] for line in page.splitlines()
+    ]
+    return [line for line in lines if line.startswith("flamegraph ") and "COMMAND" not in line]
+
+
+@pytest.mark.parametrize("line", _examples())
+def test_examples_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    words = shlex.split(line.split(" | ")[0].split(" > ")[0], comments=True)[1:]
+    code = main(words)
+    assert code == 0 or "cannot be read: No such file" in capsys.readouterr().err
 
 
 def test_the_list_of_commands_has_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
