@@ -72,6 +72,7 @@ class StackTree:
                     end = self._new_end(last, line)
                     if end is None:
                         other(number, line)
+                        key, known = self._key, self._known.get
                         continue
                 node = known(key(callers))
                 if node is None:
@@ -142,17 +143,18 @@ class StackTree:
             return ROOT
         if self._walked is not None or len(callers) > _LONG or callers[:1] in (b"", b";"):
             return self._walk(callers)
-        key, get = self._key, self._known.get
+        key, known, names, edges = self._key, self._known, self._names, self._edges
         missing = []
         shorter = callers
         node: int | None = None
         while node is None:
             prefix = shorter
             shorter, sep, frame = prefix.rpartition(b";")
-            missing.append((key(prefix), self._name(frame)))
-            node = get(key(shorter)) if sep else ROOT
+            missing.append((key(prefix), names.get(frame) or self._new_name(frame)))
+            node = known.get(key(shorter)) if sep else ROOT
         for found, name in reversed(missing):
-            node = self._known[found] = self._append(node + name)
+            edges.append(node + name)
+            node = known[found] = (len(edges) - 1) << _SHIFT
         self._exact_left -= len(callers) * len(missing)
         if self._exact_left < 0 and self._key is bytes:
             self._stop_keeping()
