@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flamegraph.palettes import ROOT_CLASS, UNCHANGED
 from flamegraph.profile import ROOT, Weight
-from flamegraph.subject import Comparison, Shape, Subject
+from flamegraph.subject import Shape, Subject
 from flamegraph.units import wording
+
+if TYPE_CHECKING:
+    from flamegraph.comparison import Comparison
 
 _ESCAPED = (
     ("&", "\\u0026"),

@@ -7,6 +7,7 @@ holds could run even if it were taken for markup.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from flamegraph.assets import page_script, picture_script
 from flamegraph.csp import csp_hash
@@ -14,11 +15,13 @@ from flamegraph.errors import OptionError
 from flamegraph.palettes import Palette
 from flamegraph.profile import Profile
 from flamegraph.style import page_style, picture_style
-from flamegraph.subject import Comparison
 from flamegraph.summary import provenance, vanished
 from flamegraph.svg import Texts, checked_look, picture, subject_of
 from flamegraph.table import table
 from flamegraph.text import escape
+
+if TYPE_CHECKING:
+    from flamegraph.comparison import Comparison
 
 
 def render_html(

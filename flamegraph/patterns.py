@@ -24,7 +24,6 @@ LONGEST_PATTERN = 1_000
 SECONDS = 5.0
 _LONGEST_RESULT = 1 << 16
 _STEPS = 10_000_000
-_NAMES_PER_CHECK = 16
 _UNBOUNDED = re.compile(r"\)\s*[*+{]|\\[0-9]|\(\?P=|\(\?\(|\(\?[a-zA-Z]*x")
 
 T = TypeVar("T")
@@ -84,8 +83,8 @@ def _is_cheap(pattern: str, names: Sequence[str]) -> bool:
 def _in_time(pattern: str, names: Sequence[str], apply: Callable[[str], T], seconds: float) -> list[T]:
     end = time.monotonic() + seconds
     results: list[T] = []
-    for start in range(0, len(names), _NAMES_PER_CHECK):
-        results.extend(map(apply, names[start : start + _NAMES_PER_CHECK]))
+    for name in names:
+        results.append(apply(name))
         if time.monotonic() > end:
             raise _too_slow(pattern, seconds)
     return results

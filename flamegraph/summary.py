@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from flamegraph.layout import name_of
 from flamegraph.profile import ROOT, Profile, Weight
-from flamegraph.subject import Comparison, Subject, compared
+from flamegraph.subject import Subject, compared
 from flamegraph.text import shown_name
 from flamegraph.units import format_share, format_value
+
+if TYPE_CHECKING:
+    from flamegraph.comparison import Comparison
 
 _HOTTEST = 5
 #: Below this share a frame is not worth a word.
@@ -89,7 +93,9 @@ def _metadata(profile: Profile) -> Iterator[str]:
 
 def _hottest(profile: Profile) -> str:
     own = _own_by_name(profile)
-    largest = nsmallest(_HOTTEST, range(len(own)), key=lambda name: (-own[name], profile.names[name]))
+    least = sorted(own, reverse=True)[:_HOTTEST][-1]
+    near = [name for name, weight in enumerate(own) if weight >= least]
+    largest = sorted(near, key=lambda name: (-own[name], profile.names[name]))[:_HOTTEST]
     texts = {name: shown_name(profile.names[name].decode("utf-8", "replace")) for name in largest}
     shares = [f"{texts[name]} {format_share(own[name], profile.total)}" for name in largest if own[name]]
     return f"Largest by themselves: {', '.join(shares)}."

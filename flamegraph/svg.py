@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flamegraph import legend
 from flamegraph.assets import picture_script
@@ -20,9 +20,12 @@ from flamegraph.geometry import CELL, LEAST_WIDTH, LINE, LINE_CELL, PAD, ROW, TI
 from flamegraph.palettes import LIGHT
 from flamegraph.profile import Profile
 from flamegraph.style import picture_style
-from flamegraph.subject import Comparison, Subject, of_comparison, of_profile
+from flamegraph.subject import Subject, of_comparison, of_profile
 from flamegraph.summary import description, provenance, status, vanished
 from flamegraph.text import clean, escape, fit, wrap
+
+if TYPE_CHECKING:
+    from flamegraph.comparison import Comparison
 
 DIRECTIONS = ("flame", "icicle")
 _SCRIPT_URL = re.compile(r"https?://[^\s]+|(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^\s]+")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flamegraph.profile import Profile, Weight
-from flamegraph.subject import Comparison
 from flamegraph.text import escape, shown_name
 from flamegraph.units import format_share, format_value
+
+if TYPE_CHECKING:
+    from flamegraph.comparison import Comparison
 
 
 class _Column(NamedTuple):

@@ -42,10 +42,12 @@ const inside = () => iframe.contentDocument, view = () => iframe.contentWindow;
 const kinds = {
   ours: {
     zoom() {
-      const frames = Array.from(inside().querySelectorAll(".frames path")).flatMap((path) => Array.from(
-        (path.getAttribute("d") || "").matchAll(/M(\\d+) (\\d+)h(\\d+)/g))).map((m) => m.slice(1).map(Number));
+      const placed = (path) => Array.from(
+        (path.getAttribute("d") || "").matchAll(/M(\\d+) (\\d+)h(\\d+)/g)).map((m) => m.slice(1).map(Number));
+      const frames = Array.from(inside().querySelectorAll(".frames path")).flatMap(placed);
       const whole = Math.max(...frames.map((f) => f[2]));
-      const best = frames.filter((f) => f[2] < .85 * whole).reduce((a, b) => b[2] > a[2] ? b : a);
+      const narrower = frames.filter((f) => f[2] < .85 * whole);
+      const best = narrower.reduce((a, b) => b[2] > a[2] ? b : a);
       const graph = inside().querySelector(".graph"), matrix = graph.getScreenCTM();
       return () => graph.dispatchEvent(new (view().MouseEvent)("click", {bubbles: true,
         clientX: matrix.e + (best[0] + best[2] / 2) / 10, clientY: matrix.f + best[1] * 16 + 8}));
@@ -116,7 +118,7 @@ def measure(pictures: Mapping[str, bytes], directory: Path, rounds: int = 3) -> 
     if "error" in found:
         raise Unavailable(f"A picture could not be driven: {found['error']}")
     return {
-        kind: Times(*(median(times[what]) for what in ("load", "zoom", "search")), times["elements"])
+        kind: Times(median(times["load"]), median(times["zoom"]), median(times["search"]), times["elements"])
         for kind, times in found.items()
     }
 

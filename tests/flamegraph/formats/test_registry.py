@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flamegraph import InputError, OptionError, OutputError, Profile
@@ -150,6 +150,7 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", WRITTEN)
 @pytest.mark.parametrize("second", WRITTEN)
+@settings(max_examples=25)
 @given(known=profiles)
 def test_conversions_keep_weights_and_frames(
     first: str, second: str, known: dict[tuple[str, ...], int]
