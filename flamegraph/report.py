@@ -99,8 +99,10 @@ def sentence(finding: Finding) -> str:
 
 def _caution(verdict: Verdict) -> Iterator[str]:
     """Shares add up to one: where one function was made faster, the shares of all others grew."""
+    if verdict.ok or not verdict.diff.normalized:
+        return
     smallest = min(verdict.diff.functions, key=lambda change: change.growth)
-    if not verdict.diff.normalized or verdict.ok or -smallest.growth < verdict.findings[0].growth:
+    if -smallest.growth < verdict.findings[0].growth:
         return
     factor = (1 - smallest.new) / (1 - smallest.base) if smallest.base < 1 else math.inf
     yield (

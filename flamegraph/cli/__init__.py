@@ -7,6 +7,8 @@ when it runs: a picture of a small profile takes less time than all modules of t
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -53,6 +55,19 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_HELP_WIDTH)
+
+
+def entry() -> None:
+    """`main` as a process of its own, which ends when it is done.
+
+    Nothing here makes cycles worth collecting, and what a process holds is freed faster by the system.
+    """
+    gc.disable()
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -92,7 +92,9 @@ def _shown(source: str) -> str:
 @contextmanager
 def _watched(source: str) -> Iterator[str | BinaryIO]:
     """The source; or a stream of it that tells how far it is, where someone watches and it takes long."""
-    if not sys.stderr.isatty() or not _is_long(source):
+    if source == "-" and sys.stdin is None:
+        raise InputError("It is closed; name a file.")
+    if sys.stderr is None or not sys.stderr.isatty() or not _is_long(source):
         yield sys.stdin.buffer if source == "-" else source
         return
     with open(0 if source == "-" else source, "rb", buffering=0, closefd=source != "-") as file:

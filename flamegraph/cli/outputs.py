@@ -19,6 +19,8 @@ def output(target: str) -> Iterator[BinaryIO]:
     Raises OutputError when it cannot be written; a file that was there is then still the old one.
     """
     try:
+        if target == "-" and sys.stdout is None:
+            raise OutputError("Standard output is closed; name a file by -o.")
         if target == "-":
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()

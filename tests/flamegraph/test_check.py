@@ -21,6 +21,11 @@ def test_an_empty_profile_cannot_be_judged() -> None:
         check(BASE, of())
 
 
+def test_samples_without_a_function_are_ok() -> None:
+    bare = Profile.from_stacks([((), 1_000)])
+    assert verdict_text(check(bare, bare)).startswith("ok:")
+
+
 def test_too_few_samples_cannot_be_judged() -> None:
     with pytest.raises(
         VerdictError, match=r"The new profile has 10 samples; fewer than 300 cannot be judged\. Pro"

@@ -242,6 +242,26 @@ def test_a_full_device_as_standard_output_is_a_sentence(folded: Path) -> None:
     assert done.stderr == b"flamegraph: Standard output cannot be written: No space left on device.\n"
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "sentence"),
+    [
+        (0, ["top", "-"], 3, "standard input: It is closed"),
+        (1, ["top", "{in}"], 4, "Standard output is closed"),
+        (2, ["top", "{in}"], 0, ""),
+        (2, ["top", "{in}/none"], 3, ""),
+    ],
+)
+def test_a_closed_stream_is_no_traceback(
+    folded: Path, closed: int, arguments: list[str], code: int, sentence: str
+) -> None:
+    words = [word.replace("{in}", str(folded)) for word in arguments]
+    shell = f'exec "$0" -m flamegraph "$@" {closed}>&-'
+    done = subprocess.run(["sh", "-c", shell, sys.executable, *words], capture_output=True, text=True)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_runs_as_a_module_in_a_pipe_that_closes_early(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"".join(b"f%d;g 1\n" % i for i in range(20_000)))
     command = [sys.executable, "-m", "flamegraph", "frames", str(tmp_path / "in"), "--min-width", "0"]
