@@ -11,6 +11,7 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from flamegraph.errors import InputError
@@ -110,11 +111,10 @@ class Profile:
         """Own weight of every function, by name id; the root's own weight belongs to none."""
         if self.fractional:
             return self._exact_self_by_name()
-        own: dict[int, Weight] = dict.fromkeys(self.name[1:], 0)
-        for name, weight in zip(self.name[1:], self.weights[1:], strict=True):
-            if weight:
-                own[name] += weight
-        return own
+        own: list[Weight] = [0] * len(self.names)
+        for name, weight in islice(zip(self.name, self.weights, strict=True), 1, None):
+            own[name] += weight
+        return {name: own[name] for name in dict.fromkeys(self.name[1:])}
 
     def _exact_self_by_name(self) -> dict[int, Weight]:
         parts: dict[int, list[Weight]] = {}
@@ -217,8 +217,10 @@ class TreeBuilder:
 
 def add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:
     """Turns weights of nodes into weights with all descendants, in place."""
-    for node in range(len(totals) - 1, 0, -1):
-        totals[parent[node]] += totals[node]
+    # Both run backwards over columns that change on the way: a node comes after all its descendants.
+    upwards = zip(reversed(parent), reversed(totals), strict=True)
+    for above, total in islice(upwards, len(totals) - 1):
+        totals[above] += total
 
 
 def _exact_totals(weights: Sequence[Weight], parent: Sequence[int]) -> list[Weight]:

@@ -139,6 +139,8 @@ def _options(form: Format, unit: str | None, options: dict[str, object]) -> Opti
     given = {name: value for name, value in options.items() if value is not None}
     if unit is not None:
         given["unit"] = unit
+    if isinstance(given.get("labels"), str):
+        given["labels"] = (given["labels"],)
     for name in given:
         if name not in Options._fields:
             raise OptionError(f"There is no option {name!r}; there are {', '.join(Options._fields)}.")

@@ -1,7 +1,7 @@
 // Drawing: what is visible, from the columns: a path for each colour class in each band of rows, and labels
 // that are used again. Browsers paint by tiles, and look at a whole path for each tile it reaches: filled
 // rectangles in bands are painted several times faster than the one stroke a class of the document.
-const BAND = 8;
+const LEAST_BAND = 8, MOST_BANDS = 64;
 const SVG = "http://www.w3.org/2000/svg", XHTML = "http://www.w3.org/1999/xhtml";
 
 function make(parent, space, tag, attributes) {
@@ -15,6 +15,9 @@ function lineOf(view, depth) {
 }
 function isMatch(view, frame) {
   return Boolean(view.hit) && view.hit[view.frames.name[frame]] === 1;
+}
+function bandOf(view, line) {
+  return Math.floor(line / Math.max(LEAST_BAND, Math.ceil(view.frames.rows.length / MOST_BANDS)));
 }
 function classOf(view, frame) {
   if (view.frames.depth[frame] < view.frames.depth[view.zoom]) return view.dim;
@@ -43,7 +46,7 @@ function paintFrames(view) {
   const shapes = new Map();
   view.labelled = [];
   for (let depth = 0; depth < frames.rows.length - 1; depth += 1) {
-    const line = lineOf(view, depth), band = "/" + Math.floor(line / BAND), end = frames.rows[depth + 1];
+    const line = lineOf(view, depth), band = "/" + bandOf(view, line), end = frames.rows[depth + 1];
     let last = -1;
     for (let i = firstBeyond(frames, shape, depth, view.low); i < end && shape.start[i] < view.high; i += 1) {
       const x = (Math.max(shape.start[i], view.low) - view.low) * scale;
@@ -68,7 +71,7 @@ function paintMatches(view) {
     if (right === left && left === lastRight && line === lastLine) continue;
     lastLine = line;
     lastRight = right;
-    add(shapes, "m/" + Math.floor(line / BAND), left, right, line);
+    add(shapes, "m/" + bandOf(view, line), left, right, line);
   }
   paintShapes(view, view.over, view.overPaths, shapes);
   let text = view.labels.firstElementChild;

@@ -387,11 +387,12 @@ def test_the_picture_works_under_a_policy_of_hashes(svg: str, tmp_path: Path) ->
     inline.textContent = "window.ran = true";
     svg.append(inline);
     await settled();
-    return {names: names(), fill: color(svg.querySelector(".bg")), ran: window.ran === true, refused};
+    const styled = color(svg.querySelector(".title"), "fontWeight");
+    return {names: names(), styled, ran: window.ran === true, refused};
     """
     assert served(svg, steps, tmp_path) == {
         "names": ["all", "main", "draw", "parse"],
-        "fill": rgb(LIGHT.background),
+        "styled": "600",
         "ran": False,
         "refused": ["script-src-elem"],
     }
@@ -403,12 +404,14 @@ def test_without_script_and_style_the_picture_still_stands(svg: str, tmp_path: P
     }
     steps = """
     return {names: labels().length, live: svg.classList.contains("live"),
+      styled: color(svg.querySelector(".title"), "fontWeight"),
       fill: color(svg.querySelector(".bg")), frame: color(svg.querySelector(".frames g"), "stroke"),
       title: svg.querySelector(".frames title").textContent};
     """
     found = drive(svg, steps, tmp_path, headers=headers)
     assert found["names"] == len(EVERY)
     assert found["live"] is False
+    assert found["styled"] == "400"
     assert found["fill"] == rgb(LIGHT.background)
     assert found["frame"].startswith("rgb(")
     assert found["title"]
@@ -457,3 +460,18 @@ def test_pictures_in_one_page_do_not_disturb_each_other(svg: str, tmp_path: Path
     assert found["first"] == len(EVERY)
     assert found["hash"] == ""
     assert found["status"].startswith("two (")
+
+
+def test_a_deep_picture_stays_usable(tmp_path: Path) -> None:
+    svg = render(Profile.from_stacks([(["f", "g"] * 3000, 1), (("h",), 1)]))
+    steps = """
+    const elements = svg.querySelectorAll("path").length;
+    search("^g$");
+    const found = [matched(), say()];
+    click(frame("h"));
+    return {elements, found, zoomed: names()};
+    """
+    found = drive(svg, steps, tmp_path)
+    assert found["elements"] < 1000
+    assert found["found"] == ["Matched: 50.00%", "3,000 frames match, 50.00% of all"]
+    assert found["zoomed"] == ["all", "h"]

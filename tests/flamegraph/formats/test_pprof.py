@@ -127,6 +127,7 @@ def test_labels_become_frames_on_request() -> None:
     data = TYPES + sample([2], 1, 1000, labels=thread + number) + sample([2], 1, 1000)
     data += LOCATIONS + FUNCTIONS + STRING_TABLE
     assert dict(parsed(data).stacks()) == {("g",): 2}
+    assert parsed(data, labels="thread").top(9)[-1].name == "thread: main"
     assert dict(parsed(data, labels=("thread", "tid")).stacks()) == {
         ("thread: main", "tid: 7", "g"): 1,
         ("g",): 1,
