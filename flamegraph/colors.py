@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -26,6 +27,8 @@ _FRAMEWORK = re.compile(
 )
 _SPREAD = 2.0
 _LONGEST = 1000
+#: A service draws the functions of one program again and again.
+_REMEMBERED = 8192
 
 
 class Coloring(NamedTuple):
@@ -37,7 +40,12 @@ class Coloring(NamedTuple):
 
 def color_class(name: str) -> int:
     """The class of a frame by module and function, 0..15."""
-    module, function = _parts(name[:_LONGEST])
+    return _color_class(name[:_LONGEST])
+
+
+@lru_cache(_REMEMBERED)
+def _color_class(name: str) -> int:
+    module, function = _parts(name)
     if module is None:
         return _hash(name) % CLASSES
     return _SHADES * (_hash(module) % _SHADES) + _hash(function) % _SHADES

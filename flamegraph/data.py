@@ -6,7 +6,8 @@ gap    what lies between a frame and the one left of it, or its caller's own wei
 total  weight
 rest   weight - own weight - weight of the frames on it: frames not drawn on top of it
 
-Gaps and rests are mostly zero, which is why they stand here and places do not. A second set of gap, total and
+Gaps and rests are mostly zero, which is why they stand here and places do not; a column of nothing but zeros
+is empty. A second set of gap, total and
 rest has the frames in another shape. `<`, `>` and `&` are written as JSON escapes: the block is the same text
 in XML, in HTML and in JSON.
 """
@@ -72,7 +73,7 @@ def _kinds(subject: Subject) -> str:
 def _shape(shape: Shape) -> str:
     placed = shape.placed
     columns = (("gap", placed.gaps), ("total", placed.totals), ("rest", placed.rests))
-    written = ",".join(f'"{key}":{_column(values)}' for key, values in columns)
+    written = ",".join(f'"{key}":{_column(values) if any(values) else "[]"}' for key, values in columns)
     return f'{{"of":"{shape.name}",{written}}}'
 
 

@@ -61,9 +61,9 @@ def _paths(subject: Subject, lines: list[int]) -> tuple[list[list[str]], list[li
     # In a large picture not even the wide frames are elements of their own.
     least = subject.profile.total * (_TITLED if len(subject.kinds) <= _MANY else 2)
     tenths = 10 * placed.scale
-    columns = zip(placed.starts, placed.totals, lines, subject.kinds, strict=True)
-    for frame, (start, total, line, kind) in enumerate(columns):
-        left = int(start * tenths + 0.5)
+    lefts = [int(start * tenths + 0.5) for start in placed.starts]
+    columns = zip(lefts, placed.starts, placed.totals, lines, subject.kinds, strict=True)
+    for frame, (left, start, total, line, kind) in enumerate(columns):
         across = int((start + total) * tenths + 0.5) - left or 1
         if across >= 10 * GAPPED:
             across -= 6

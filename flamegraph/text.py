@@ -20,9 +20,10 @@ def clean(text: str) -> str:
 
 def escape(text: str) -> str:
     """The text as XML character data, safe in quoted attributes too."""
+    if not (text.isascii() and text.isprintable()):
+        text = clean(text)
     return (
-        clean(text)
-        .replace("&", "&amp;")
+        text.replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace('"', "&quot;")

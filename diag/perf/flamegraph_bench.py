@@ -141,10 +141,20 @@ def _cost(command: Sequence[str], svg: Path) -> Cost:
     """Runs a command with its output in a file, under a small process: a child is said to have been as large
     as the process it was forked from."""
     launched = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(svg), *command]
-    run = subprocess.run(launched, capture_output=True, text=True, env=environment(), check=False)
+    run = subprocess.run(
+        launched, capture_output=True, text=True, env=_as_installed(svg.parent / "bytecode"), check=False
+    )
     if run.returncode:
         raise Unavailable(f"{command[0]} did not draw {command[-1]}: {run.stderr.strip()[-200:]}")
     return Cost(*map(float, run.stdout.split()))
+
+
+def _as_installed(bytecode: Path) -> dict[str, str]:
+    """The environment of a command whose modules are compiled, as an installed one's are; the first round of
+    several compiles them."""
+    variables = environment({"PYTHONPYCACHEPREFIX": str(bytecode)})
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def _in_browser(directory: Path, flamegraph_pl: list[str]) -> list[Figure]:

@@ -24,12 +24,12 @@ function spread(frames, shape) {
   const start = new Float64Array(frames.count), own = new Float64Array(frames.count);
   for (let i = 0; i < frames.count; i += 1) {
     const end = frames.first[i] + frames.kids[i];
-    let above = shape.rest[i];
+    let above = shape.rest[i] || 0;
     for (let kid = frames.first[i]; kid < end; kid += 1) above += shape.total[kid];
     own[i] = Math.max(0, shape.total[i] - above);
     let at = start[i] + own[i];
     for (let kid = frames.first[i]; kid < end; kid += 1) {
-      at += shape.gap[kid];
+      at += shape.gap[kid] || 0;
       start[kid] = at;
       at += shape.total[kid];
     }

@@ -64,7 +64,7 @@ def test_data_for_the_script_is_the_whole_tree() -> None:
     assert found["names"] == ["all", "main", "other", "work"]
     assert found["unit"] == ["sample", "samples", []]
     assert (found["kids"], found["name"]) == ([2, 1, 0, 0], [0, 1, 2, 3])
-    shape = {"of": "", "gap": [0, 0, 0, 0], "total": [8, 4, 4, 3], "rest": [0, 0, 0, 0]}
+    shape = {"of": "", "gap": [], "total": [8, 4, 4, 3], "rest": []}
     assert found["shapes"] == [shape]
 
 
