@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cache
 
 #: In the order they are put together: each part uses only what stands before it.
 _PARTS = ("text.js", "frames.js", "search.js", "address.js", "paint.js", "tip.js", "viewer.js")
-_NOT_CODE = re.compile(r"^[ \t]*//.*\n|^[ \t]*\n|^[ \t]+", re.MULTILINE)
 
 
 @cache
@@ -32,4 +30,5 @@ def page_script() -> str:
 
 
 def _bare(script: str) -> str:
-    return _NOT_CODE.sub("", script)
+    lines = map(str.strip, script.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))

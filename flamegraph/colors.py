@@ -20,8 +20,8 @@ from flamegraph.palettes import CLASSES, GREY_CLASS, UNCHANGED, Palette
 _SHADES = 4
 _PACKAGE_SHADES = 2
 _MODULE_BEFORE = re.compile(r"(.*?)(?:::|[`/.])([^`/.:]+)$", re.DOTALL)
-_FIRST_PART = re.compile(r"[^/\\.:`]+")
-_FRAMEWORK = re.compile(
+_FIRST_PART = r"[^/\\.:`]+"
+_FRAMEWORK = (
     r"_\[[ki]\]$|(?:site|dist)-packages|[/\\]lib[/\\]python\d|<frozen |\(std(?:lib)?[/:]"
     r"|^(?:std|core|alloc)::|^\[|^(?:java|javax|jdk|sun|scala|kotlin)[./]|^runtime\.|^node:|[( ]node:internal"
 )
@@ -54,14 +54,14 @@ def _color_class(name: str) -> int:
 def package_class(name: str) -> int:
     """The class of a frame by the package it belongs to, 0..15: a hue a package, shades by module."""
     module, _ = _parts(name[:_LONGEST])
-    first = _FIRST_PART.search(module or name)
+    first = re.search(_FIRST_PART, module or name)
     hue = _hash(first[0] if first else name) % (CLASSES // _PACKAGE_SHADES)
     return _PACKAGE_SHADES * hue + _hash(module or name) % _PACKAGE_SHADES
 
 
 def own_code_class(name: str) -> int:
     """As `color_class`, but grey for frames of the language, the kernel and installed packages."""
-    return GREY_CLASS if _FRAMEWORK.search(name[:_LONGEST]) else color_class(name)
+    return GREY_CLASS if re.search(_FRAMEWORK, name[:_LONGEST]) else color_class(name)
 
 
 def change_class(change: float, significance: float) -> int:

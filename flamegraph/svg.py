@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from flamegraph import legend
 from flamegraph.assets import picture_script
 from flamegraph.data import block
 from flamegraph.errors import OptionError
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 
 DIRECTIONS = ("flame", "icicle")
-_SCRIPT_URL = re.compile(r"https?://[^\s]+|(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^\s]+")
+_SCRIPT_URL = r"https?://[^\s]+|(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^\s]+"
 _SANS = "system-ui,&quot;DejaVu Sans&quot;,sans-serif"
 
 
@@ -92,7 +91,7 @@ def checked_look(
         raise OptionError(f"The picture is {width:g} pixels wide; it needs {LEAST_WIDTH} or more.")
     if direction not in DIRECTIONS:
         raise OptionError(f"The direction {direction!r} is not known; choose one of {', '.join(DIRECTIONS)}.")
-    if not _SCRIPT_URL.fullmatch(script):
+    if script not in ("inline", "none") and not re.fullmatch(_SCRIPT_URL, script):
         raise OptionError(f"The script {script!r} is neither inline, none nor an http or relative address.")
     return Look(width, min_width, direction, palette, widths, script, si)
 
@@ -168,6 +167,8 @@ def _foot(subject: Subject, look: Look, notes: Sequence[str]) -> Iterator[str]:
     yield f'<text class="matched" x="{room}" y="17" text-anchor="end" aria-live="polite"></text>\n'
     y = 17
     if subject.comparison is not None and subject.placed.spans:
+        from flamegraph import legend
+
         yield legend.of_change(subject.palette, y + LINE)
         y += LINE
     for note in notes:
@@ -179,14 +180,8 @@ def _foot(subject: Subject, look: Look, notes: Sequence[str]) -> Iterator[str]:
 def _scripts(subject: Subject, look: Look, texts: Texts, notes: Sequence[str]) -> Iterator[str]:
     if look.script == "none" or not subject.placed.spans:
         return
-    written: dict[str, str | list[str]] = {}
-    if not texts.bare:
-        written = {
-            "title": clean(texts.title),
-            "subtitle": clean(texts.subtitle),
-            "notes": [*map(clean, notes)],
-        }
-    data = block(subject, look.direction == "flame", written)
+    title, subtitle = ("", "") if texts.bare else (clean(texts.title), clean(texts.subtitle))
+    data = block(subject, look.direction == "flame", title, subtitle, [*map(clean, notes)])
     yield f'<script type="application/json">{data}</script>\n'
     if look.script == "inline":
         yield f"<script><![CDATA[{picture_script()}]]></script>\n"

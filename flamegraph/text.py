@@ -9,13 +9,13 @@ ELLIPSIS = "…"
 _LONGEST = 2000
 #: No script joins more combining characters to one that takes room.
 _CHARACTERS_A_CELL = 32
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_ANNOTATION = re.compile(r"_\[[kwij]\]$")
+_ILLEGAL = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+_ANNOTATIONS = ("_[k]", "_[w]", "_[i]", "_[j]")
 
 
 def clean(text: str) -> str:
     """The text with every character that XML 1.0 forbids replaced by U+FFFD."""
-    return _ILLEGAL.sub("\ufffd", text)
+    return re.sub(_ILLEGAL, "\ufffd", text)
 
 
 def escape(text: str) -> str:
@@ -36,8 +36,8 @@ def shown_name(name: str) -> str:
     longer than a reader could want it."""
     if len(name) > _LONGEST:
         name = name[: _LONGEST - 1] + ELLIPSIS
-    elif name.endswith("]"):
-        name = _ANNOTATION.sub("", name)
+    elif name.endswith(_ANNOTATIONS):
+        name = name[:-4]
     return name if name.isascii() and name.isprintable() else clean(name)
 
 

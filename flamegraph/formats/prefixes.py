@@ -32,7 +32,8 @@ DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
 _ENDS_KEPT = 1 << 14
-# An edge is the caller's node in the upper half and the name's id in the lower; ids start at 1.
+# An edge is the name's id, from 1, in the upper half and the caller's node in the lower. The other way round,
+# the many edges of one name would begin at one place of the dictionary and be searched for one after another.
 _SHIFT = 32
 
 
@@ -112,7 +113,7 @@ class StackTree:
         column = [weights.pop(edge, 0) for edge in edges]
         column.extend(weights.values())
         edges.extend(weights)
-        parent, name = _halves(edges)
+        name, parent = _halves(edges)
         parent[ROOT] = -1
         return Profile(parent, name, column, [b"", *self._names], unit, metadata)
 
@@ -120,7 +121,7 @@ class StackTree:
         return self._names.get(frame) or self._new_name(frame)
 
     def _new_name(self, frame: bytes) -> int:
-        name = self._names[frame] = len(self._names) + 1
+        name = self._names[frame] = (len(self._names) + 1) << _SHIFT
         return name
 
     def _new_end(self, last: bytes, line: bytes) -> tuple[int, int] | None:
@@ -137,7 +138,7 @@ class StackTree:
         return end
 
     def _grow(self, callers: bytes, sep: bytes) -> int:
-        """The node of callers not seen before, shifted, and all nodes missing on the way."""
+        """The node of callers not seen before, and all nodes missing on the way."""
         if not sep:
             return ROOT
         if self._walked is not None or len(callers) > _LONG or callers[:1] in (b"", b";"):
@@ -153,7 +154,7 @@ class StackTree:
             node = known.get(key(shorter)) if sep else ROOT
         for found, name in reversed(missing):
             edges.append(node + name)
-            node = known[found] = (len(edges) - 1) << _SHIFT
+            node = known[found] = len(edges) - 1
         self._exact_left -= len(callers) * len(missing)
         if self._exact_left < 0 and self._key is bytes:
             self._stop_keeping()
@@ -164,7 +165,7 @@ class StackTree:
         if callers.count(b";") >= DEEPEST - 1:
             raise TooDeep
         if self._walked is None:
-            self._walked = {edge: node << _SHIFT for node, edge in enumerate(self._edges)}
+            self._walked = {edge: node for node, edge in enumerate(self._edges)}
         node = ROOT
         for frame in callers.split(b";"):
             edge = node + self._name(frame)
@@ -178,7 +179,7 @@ class StackTree:
 
     def _append(self, edge: int) -> int:
         self._edges.append(edge)
-        return (len(self._edges) - 1) << _SHIFT
+        return len(self._edges) - 1
 
     def _stop_keeping(self) -> None:
         self._key = _hash_of_this_process()

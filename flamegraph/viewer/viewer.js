@@ -63,8 +63,8 @@ function view(svg) {
 
   // Sizes. Alone in its window the picture takes the window's width, and in a page that of its holder.
   function fitTexts() {
-    const narrow = self.width < NARROW, bare = data.title === undefined;
-    const title = find(".title"), subtitle = find(".subtitle");
+    const narrow = self.width < NARROW, title = find(".title"), subtitle = find(".subtitle");
+    const bare = !title;
     const toolsAt = narrow && !bare ? (subtitle ? 52 : 34) : 5;
     self.top = (narrow && !bare ? 34 : 0) + (bare ? 36 : subtitle ? 58 : 42);
     if (title) title.textContent = fit(data.title, Math.max(3, (self.room - (narrow ? 0 : 300)) / TITLE_CELL)).text;
@@ -80,7 +80,7 @@ function view(svg) {
   function fitNotes() {
     for (const note of svg.querySelectorAll(".note")) note.remove();
     let y = find(".legend") ? 17 + LINE : 17;
-    for (const note of data.notes || []) {
+    for (const note of data.notes) {
       for (const line of wrap(note, Math.floor(self.room / CELL))) {
         y += LINE;
         make(foot, SVG, "text", { class: "note muted", y: y }).textContent = line;
