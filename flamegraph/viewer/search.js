@@ -3,7 +3,7 @@
 // a repeated group that repeats or chooses within, references back, and many optional parts. What is left
 // takes a power of the name's length, the more repeats the higher: then only the head of a name is tried.
 const LONGEST_PATTERN = 1000, MOST_CHOICES = 10, BUDGET = 200;
-const TRIED = [100000, 10000, 1000, 300, 120, 60];
+const TRIED = [100000, 10000, 1000, 300, 90, 50];
 
 // The number of unbounded repeats in a pattern, or -1 if it is refused.
 function repeats(source) {
