@@ -1,7 +1,5 @@
 """`python -m flamegraph`."""
 
-import sys
+from flamegraph.cli import entry
 
-from flamegraph.cli import main
-
-sys.exit(main())
+entry()

@@ -1,108 +1,94 @@
 """Colours that depend on the frame's name alone: the same in every run, process and picture.
 
-Sixteen classes, four hues of four shades. The module part of a name picks the hue and the function part the
-shade, so that frames of one module look alike. Names without a module part spread over all classes.
+A picker turns a name into a class of its palette. The usual one gives four hues of four shades: the module
+part of a name picks the hue and the function part the shade, so that frames of one module look alike. Names
+without a module part spread over all classes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
+from flamegraph import palettes
+from flamegraph.errors import OptionError
+from flamegraph.palettes import CLASSES, GREY_CLASS, UNCHANGED, Palette
+
 _SHADES = 4
-_MODULE_IN_BRACKETS = re.compile(r"(.+) \(([^()]+?)(?::\d+)?\)$")
-_MODULE_BEFORE = re.compile(r"(.*?)(?:::|[`/.])([^`/.:]+)$")
-_DECLARATION = re.compile(r"\b([a-z-]+):var\(--fg-([a-z0-9-]+)\)")
-
-
-class Theme(NamedTuple):
-    """All colours of one picture, as `#rrggbb`. Each text colour has a contrast of 4.5:1 or more."""
-
-    classes: tuple[str, ...]
-    root: str
-    match: str
-    label: str
-    match_label: str
-    background: str
-    text: str
-    muted: str
-    accent: str
-    line: str
-
-
-LIGHT = Theme(
-    classes=(
-        "#f1785f",
-        "#f38872",
-        "#f49885",
-        "#f6a798",
-        "#f38d49",
-        "#f59c61",
-        "#f6ab79",
-        "#f8ba91",
-        "#f5ab3d",
-        "#f6b655",
-        "#f7c06e",
-        "#f9cd8b",
-        "#f1cb41",
-        "#f3d35e",
-        "#f5da7a",
-        "#f7e297",
-    ),
-    root="#d8d4ce",
-    match="#7a3fd1",
-    label="#201408",
-    match_label="#ffffff",
-    background="#ffffff",
-    text="#1c1b1a",
-    muted="#5c5853",
-    accent="#6a2fc0",
-    line="#c9c4bc",
+_PACKAGE_SHADES = 2
+_MODULE_BEFORE = re.compile(r"(.*?)(?:::|[`/.])([^`/.:]+)$", re.DOTALL)
+_FIRST_PART = r"[^/\\.:`]+"
+_FRAMEWORK = (
+    r"_\[[ki]\]$|(?:site|dist)-packages|[/\\]lib[/\\]python\d|<frozen |\(std(?:lib)?[/:]"
+    r"|^(?:std|core|alloc)::|^\[|^(?:java|javax|jdk|sun|scala|kotlin)[./]|^runtime\.|^node:|[( ]node:internal"
 )
+_SPREAD = 2.0
+_LONGEST = 1000
+#: A service draws the functions of one program again and again.
+_REMEMBERED = 8192
 
-DARK = Theme(
-    classes=(
-        "#733026",
-        "#7e352a",
-        "#8a3a2e",
-        "#953f32",
-        "#6b381f",
-        "#773e22",
-        "#824526",
-        "#8c4a29",
-        "#5d3d19",
-        "#69451c",
-        "#734b1f",
-        "#7d5221",
-        "#4f3e17",
-        "#59461a",
-        "#634e1d",
-        "#6d5620",
-    ),
-    root="#3b3d44",
-    match="#c9a6ff",
-    label="#fbf3ea",
-    match_label="#1b0b33",
-    background="#17181c",
-    text="#ececee",
-    muted="#a3a5ad",
-    accent="#c9a6ff",
-    line="#45474f",
-)
+
+class Coloring(NamedTuple):
+    """A palette and what picks the class of a frame from its name, marks of its kind included."""
+
+    palette: Callable[[], Palette]
+    pick: Callable[[str], int]
 
 
 def color_class(name: str) -> int:
-    """The class of a frame, 0..15."""
-    match = _MODULE_IN_BRACKETS.match(name)
-    if match:
-        function, module = match.groups()
-    else:
-        match = _MODULE_BEFORE.match(name)
-        if not match:
-            return _hash(name) % (_SHADES * _SHADES)
-        module, function = match.groups()
+    """The class of a frame by module and function, 0..15."""
+    return _color_class(name[:_LONGEST])
+
+
+@lru_cache(_REMEMBERED)
+def _color_class(name: str) -> int:
+    module, function = _parts(name)
+    if module is None:
+        return _hash(name) % CLASSES
     return _SHADES * (_hash(module) % _SHADES) + _hash(function) % _SHADES
+
+
+def package_class(name: str) -> int:
+    """The class of a frame by the package it belongs to, 0..15: a hue a package, shades by module."""
+    module, _ = _parts(name[:_LONGEST])
+    first = re.search(_FIRST_PART, module or name)
+    hue = _hash(first[0] if first else name) % (CLASSES // _PACKAGE_SHADES)
+    return _PACKAGE_SHADES * hue + _hash(module or name) % _PACKAGE_SHADES
+
+
+def own_code_class(name: str) -> int:
+    """As `color_class`, but grey for frames of the language, the kernel and installed packages."""
+    return GREY_CLASS if re.search(_FRAMEWORK, name[:_LONGEST]) else color_class(name)
+
+
+def change_class(change: float, significance: float) -> int:
+    """The class of a change of share, 0..16: `change` is its logarithm to base two, held to -2..2, and
+    `significance` (0..1) fades it towards the unchanged."""
+    strength = max(-1.0, min(1.0, change / _SPREAD)) * significance
+    return UNCHANGED + round(strength * UNCHANGED)
+
+
+def coloring(name: str) -> Coloring:
+    """The colouring of that name; raises OptionError with the known ones."""
+    try:
+        return _COLORINGS[name]
+    except KeyError:
+        raise OptionError(
+            f"The palette {name!r} is not known; choose one of {', '.join(PALETTES)}."
+        ) from None
+
+
+_COLORINGS = {
+    "hot": Coloring(palettes.hot, color_class),
+    "package": Coloring(palettes.package, package_class),
+    "app": Coloring(palettes.hot, own_code_class),
+    "memory": Coloring(palettes.memory, color_class),
+    "io": Coloring(palettes.io, color_class),
+}
+PALETTES = tuple(_COLORINGS)
 
 
 def contrast(one: str, other: str) -> float:
@@ -111,30 +97,14 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def stylesheet(rules: str) -> str:
-    """`rules` with the palette before them: the light theme, and the dark one for readers who prefer it.
-
-    Rules name colours as `var(--fg-NAME)`. A program that draws SVG but knows no CSS variables takes the
-    light colour, which is put in front of each such declaration.
-    """
-    classes = "".join(f".flamegraph .c{i}{{fill:var(--fg-c{i})}}\n" for i in range(len(LIGHT.classes)))
-    light = _named(LIGHT)
-    return (
-        f".flamegraph{{{_variables(LIGHT)}}}\n"
-        f"@media screen and (prefers-color-scheme:dark){{.flamegraph{{{_variables(DARK)}}}}}\n"
-        + _DECLARATION.sub(lambda rule: f"{rule[1]}:{light[rule[2]]};{rule[0]}", classes + rules)
-    )
-
-
-def _named(theme: Theme) -> dict[str, str]:
-    named = {f"c{i}": color for i, color in enumerate(theme.classes)}
-    for field in theme._fields[1:]:
-        named[field.replace("_", "-")] = getattr(theme, field)
-    return named
-
-
-def _variables(theme: Theme) -> str:
-    return ";".join(f"--fg-{name}:{color}" for name, color in _named(theme).items())
+def _parts(name: str) -> tuple[str | None, str]:
+    if name.endswith(")"):
+        function, bracket, module = name[:-1].rpartition(" (")
+        if bracket and function and module and "(" not in module and ")" not in module:
+            file, _, line = module.rpartition(":")
+            return (file if file and line.isdigit() else module), function
+    match = _MODULE_BEFORE.match(name)
+    return (match[1], match[2]) if match else (None, name)
 
 
 def _hash(text: str) -> int:

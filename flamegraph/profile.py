@@ -11,6 +11,7 @@ import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from flamegraph.errors import InputError
@@ -18,6 +19,7 @@ from flamegraph.units import check_unit
 
 Weight = int | float
 ROOT = 0
+_TOO_HEAVY = 1 << 63
 
 
 class Hot(NamedTuple):
@@ -66,12 +68,14 @@ class Profile:
     ) -> Profile:
         """A profile of (frames from the outermost caller inwards, weight) pairs; equal stacks are added up.
 
-        Raises InputError for a weight that is negative or not a finite number.
+        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more.
         """
         tree = TreeBuilder()
         for frames, weight in stacks:
-            if not 0 <= weight < math.inf:
-                raise InputError(f"A stack weighs {weight}; a weight is a finite number, zero or more.")
+            if not 0 <= weight < _TOO_HEAVY:
+                raise InputError(
+                    f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
+                )
             node = ROOT
             for frame in frames:
                 node = tree.child(node, frame.encode("utf-8", "surrogatepass"))
@@ -89,7 +93,7 @@ class Profile:
         if self.fractional:
             return _exact_totals(self.weights, self.parent)
         totals = list(self.weights)
-        _add_to_parents(totals, self.parent)
+        add_to_parents(totals, self.parent)
         return totals
 
     def text(self, node: int) -> str:
@@ -107,11 +111,10 @@ class Profile:
         """Own weight of every function, by name id; the root's own weight belongs to none."""
         if self.fractional:
             return self._exact_self_by_name()
-        own: dict[int, Weight] = dict.fromkeys(self.name[1:], 0)
-        for name, weight in zip(self.name[1:], self.weights[1:], strict=True):
-            if weight:
-                own[name] += weight
-        return own
+        own: list[Weight] = [0] * len(self.names)
+        for name, weight in islice(zip(self.name, self.weights, strict=True), 1, None):
+            own[name] += weight
+        return {name: own[name] for name in dict.fromkeys(self.name[1:])}
 
     def _exact_self_by_name(self) -> dict[int, Weight]:
         parts: dict[int, list[Weight]] = {}
@@ -122,7 +125,7 @@ class Profile:
     @cached_property
     def fractional(self) -> bool:
         """Whether any weight is not a whole number."""
-        return any(type(weight) is float for weight in self.weights)
+        return float in set(map(type, self.weights))
 
     def stacks(self) -> Iterator[tuple[tuple[str, ...], Weight]]:
         """Every stack that has weight of its own, as (frames from the outermost caller inwards, weight)."""
@@ -212,9 +215,12 @@ class TreeBuilder:
         )
 
 
-def _add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:
-    for node in range(len(totals) - 1, 0, -1):
-        totals[parent[node]] += totals[node]
+def add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:
+    """Turns weights of nodes into weights with all descendants, in place."""
+    # Both run backwards over columns that change on the way: a node comes after all its descendants.
+    upwards = zip(reversed(parent), reversed(totals), strict=True)
+    for above, total in islice(upwards, len(totals) - 1):
+        totals[above] += total
 
 
 def _exact_totals(weights: Sequence[Weight], parent: Sequence[int]) -> list[Weight]:
@@ -222,5 +228,5 @@ def _exact_totals(weights: Sequence[Weight], parent: Sequence[int]) -> list[Weig
     ratios = [weight.as_integer_ratio() for weight in weights]
     unit = max(denominator for _, denominator in ratios)
     totals: list[Weight] = [numerator * (unit // denominator) for numerator, denominator in ratios]
-    _add_to_parents(totals, parent)
+    add_to_parents(totals, parent)
     return [total / unit for total in totals]

@@ -6,20 +6,24 @@ import re
 import unicodedata
 
 ELLIPSIS = "…"
-_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_ANNOTATION = re.compile(r"_\[[kwij]\]$")
+_LONGEST = 2000
+#: No script joins more combining characters to one that takes room.
+_CHARACTERS_A_CELL = 32
+_ILLEGAL = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+_ANNOTATIONS = ("_[k]", "_[w]", "_[i]", "_[j]")
 
 
 def clean(text: str) -> str:
     """The text with every character that XML 1.0 forbids replaced by U+FFFD."""
-    return _ILLEGAL.sub("\ufffd", text)
+    return re.sub(_ILLEGAL, "\ufffd", text)
 
 
 def escape(text: str) -> str:
     """The text as XML character data, safe in quoted attributes too."""
+    if not (text.isascii() and text.isprintable()):
+        text = clean(text)
     return (
-        clean(text)
-        .replace("&", "&amp;")
+        text.replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace('"', "&quot;")
@@ -28,8 +32,13 @@ def escape(text: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A frame's name as drawn: without the `_[k]`, `_[w]`, `_[i]` or `_[j]` that marks its kind."""
-    return clean(_ANNOTATION.sub("", name))
+    """A frame's name as drawn: without the `_[k]`, `_[w]`, `_[i]` or `_[j]` that marks its kind, and not
+    longer than a reader could want it."""
+    if len(name) > _LONGEST:
+        name = name[: _LONGEST - 1] + ELLIPSIS
+    elif name.endswith(_ANNOTATIONS):
+        name = name[:-4]
+    return name if name.isascii() and name.isprintable() else clean(name)
 
 
 def cells(text: str) -> int:
@@ -41,16 +50,11 @@ def cells(text: str) -> int:
 
 def fit(text: str, room: float) -> str:
     """The text, shortened at its end with an ellipsis to at most `room` cells; empty if under three fit."""
-    if cells(text) <= room:
-        return text
-    if room < 3:
-        return ""
-    used = 0
-    for position, character in enumerate(text):
-        used += _cells(character)
-        if used > room - 1:
-            return text[:position] + ELLIPSIS
-    return text
+    if text.isascii():
+        if len(text) <= room:
+            return text
+        return text[: int(room) - 1] + ELLIPSIS if room >= 3 else ""
+    return _fit_wide(text, room)
 
 
 def wrap(text: str, room: int) -> list[str]:
@@ -65,6 +69,22 @@ def wrap(text: str, room: int) -> list[str]:
             cut = len(fit(lines[-1], room)) - 1
             lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
     return [line.rstrip() for line in lines if line.strip()]
+
+
+def _fit_wide(text: str, room: float) -> str:
+    used = 0
+    kept = 0
+    limit = int(room + 1) * _CHARACTERS_A_CELL
+    for position, character in enumerate(text[:limit]):
+        used += _cells(character)
+        if used <= room - 1:
+            kept = position + 1
+        elif used > room:
+            break
+    else:
+        if len(text) <= limit:
+            return text
+    return text[:kept] + ELLIPSIS if room >= 3 else ""
 
 
 def _cells(character: str) -> int:

@@ -56,8 +56,21 @@ def _profiles(directory: Path) -> list[Figure]:
     return profile_bench.measure(directory)
 
 
+def _flamegraph(directory: Path) -> list[Figure]:
+    from diag.perf import flamegraph_bench
+
+    return flamegraph_bench.measure(directory)
+
+
 #: Parts import what they measure when their turn comes, so that one broken part leaves the others.
-PARTS: Mapping[str, Part] = {"sql": _sql, "rpc": _rpc, "log": _log, "node": _node, "profiles": _profiles}
+PARTS: Mapping[str, Part] = {
+    "sql": _sql,
+    "rpc": _rpc,
+    "log": _log,
+    "node": _node,
+    "profiles": _profiles,
+    "flamegraph": _flamegraph,
+}
 
 
 def run(

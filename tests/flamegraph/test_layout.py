@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flamegraph import OptionError, Profile, read_folded
-from flamegraph.layout import Layout, layout, name_of
+from flamegraph.layout import Frame, Layout, layout, name_of, wide_nodes
+from flamegraph.layout import place as place_nodes
 
 stack_lists = st.lists(
     st.tuples(st.lists(st.sampled_from("abcdef"), max_size=5).map(tuple), st.integers(0, 1000)), max_size=30
@@ -20,9 +21,13 @@ def place(lines: str, width: float = 100, min_width: float = 0.1) -> list[list[t
     return [[(name_of(profile, f.node), round(f.x, 3), round(f.width, 3)) for f in row] for row in rows]
 
 
+def told(placed: Layout) -> tuple[list[list[Frame]], int]:
+    return placed.rows, placed.hidden
+
+
 def test_nothing_has_no_rows() -> None:
-    assert layout(Profile.from_stacks([])) == Layout([], 0)
-    assert layout(Profile.from_stacks([(("a",), 0)])) == Layout([], 1)
+    assert told(layout(Profile.from_stacks([]))) == ([], 0)
+    assert told(layout(Profile.from_stacks([(("a",), 0)]))) == ([], 1)
 
 
 def test_own_weight_stands_left_of_the_children() -> None:
@@ -77,3 +82,38 @@ def test_children_lie_inside_their_parent_and_apart(stacks: list[tuple[tuple[str
             assert frame.x + frame.width <= right + 1e-6
             assert frame.x >= end - 1e-6
             end = frame.x + frame.width
+
+
+@given(stack_lists, st.sampled_from([0, 0.1, 3]))
+def test_kids_gaps_and_rests_are_the_whole_tree(
+    stacks: list[tuple[tuple[str, ...], int]], min_width: float
+) -> None:
+    profile = Profile.from_stacks(stacks)
+    placed = layout(profile, 100, min_width)
+    kid = 1
+    for frame, node in enumerate(placed.nodes):
+        at = placed.starts[frame] + profile.weights[node]
+        kids = range(kid, kid + placed.kids[frame])
+        for above in kids:
+            assert profile.parent[placed.nodes[above]] == node
+            at += placed.gaps[above]
+            assert placed.starts[above] == at
+            at += placed.totals[above]
+        carried = sum(placed.totals[above] for above in kids)
+        assert placed.totals[frame] == profile.weights[node] + carried + placed.rests[frame]
+        kid = kids.stop
+    assert kid == max(1, len(placed.nodes))
+    assert [len(row) for row in placed.rows] == [end - begin for begin, end in placed.spans]
+
+
+def test_one_tree_under_two_weights_keeps_its_order() -> None:
+    first = Profile.from_stacks([(("b",), 1), (("a",), 3), (("a b",), 1)])
+    other = Profile(first.parent, first.name, [0, 5, 0, 0], first.names)
+    kept = wide_nodes(first, 0)
+    placed = [place_nodes(profile, 100, kept, first.weights) for profile in (first, other)]
+    assert placed[0].nodes == placed[1].nodes
+    assert [frame.width for frame in placed[1].rows[1]] == [0, 0, 100]
+
+
+def test_a_tree_as_deep_as_it_gets() -> None:
+    assert len(layout(Profile.from_stacks([(["f"] * 50_000, 1)])).rows) == 50_001

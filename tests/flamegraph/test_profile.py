@@ -55,7 +55,7 @@ def test_fractional_weights_sum_exactly_in_any_order() -> None:
     assert sorted(one.self_by_name().values()) == sorted(other.self_by_name().values())
 
 
-@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), 1 << 63, 10**400, 1e300])
 def test_a_weight_that_is_no_amount_is_refused(weight: float) -> None:
     with pytest.raises(InputError, match="finite number, zero or more"):
         Profile.from_stacks([(("a",), weight)])

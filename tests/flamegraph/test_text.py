@@ -56,3 +56,12 @@ def test_wrapping_loses_nothing_but_spaces(text: str, room: int) -> None:
     lines = wrap(text, room)
     assert all(cells(line) <= room for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+def test_a_name_nobody_could_read_is_cut() -> None:
+    assert len(shown_name("x" * 10_000_000)) == 2000
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "日" * 3_000_000, "e" + "\u0301" * 3_000_000])
+def test_text_of_any_length_is_fitted_by_its_head(text: str) -> None:
+    assert cells(fit(text, 20)) <= 20

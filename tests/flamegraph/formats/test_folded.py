@@ -1,4 +1,5 @@
 import codecs
+import gzip
 import io
 from pathlib import Path
 from random import Random
@@ -8,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flamegraph import InputError, Profile, read_folded, write_folded
+from flamegraph.formats.folded import read_differential
+from flamegraph.formats.lines import LONGEST_LINE
 
 names = st.text(st.characters(exclude_characters=";\n\r\0", codec="utf-8"), min_size=1).filter(str.strip)
 weights = st.integers(1, 10**12) | st.floats(1e-6, 1e9)
@@ -100,6 +103,72 @@ def test_only_ten_invalid_lines_are_named() -> None:
 
 def test_a_count_too_large_to_be_one_is_invalid() -> None:
     assert read(b"a 1\na " + b"9" * 5000 + b"\na " + b"9" * 400 + b".5\n").metadata["invalid_lines"] == "2"
+
+
+def test_a_count_beyond_63_bits_is_invalid() -> None:
+    assert read(b"a 1\na 9223372036854775808\n").metadata["invalid_line_numbers"] == "2"
+
+
+def test_sums_may_be_larger_than_any_count() -> None:
+    assert read(b"a 999999999999999999\n" * 20).total == 19_999_999_999_999_999_980
+
+
+@pytest.mark.parametrize("name", [b"\0", b"\x1b[31m", b"a\x07b", b"\xed\xa0\x80", b"]]>", b"</script>"])
+def test_names_keep_any_bytes(name: bytes) -> None:
+    assert (
+        list(read(b"main;%s 1\n" % name).names) == [b"", b"main", name]
+        or name in read(b"%s 1\n" % name).names
+    )
+
+
+def test_marks_of_the_kind_of_a_frame_are_part_of_its_name() -> None:
+    assert stacks(b"a_[k];b_[j] 2\na;b 1\n") == {("a_[k]", "b_[j]"): 2, ("a", "b"): 1}
+
+
+def test_a_long_line_is_read() -> None:
+    name = b"x" * 10_000_000
+    profile = read(b"a 1\nb;%s 2\n" % name)
+    assert profile.total == 3
+    assert name in profile.names
+
+
+@pytest.mark.parametrize("mark", [b"", "\ufeff".encode("utf-16-le")])
+def test_a_line_without_end_is_refused_with_its_number(mark: bytes) -> None:
+    text = "a 1\n" + "x" * (LONGEST_LINE + 10)
+    with pytest.raises(InputError, match=r"line 2 .* longer than 16 MiB"):
+        read(mark + text.encode("utf-16-le" if mark else "utf-8"))
+
+
+def test_deep_stacks_are_read_in_time_that_grows_with_depth() -> None:
+    deep = b";".join(b"f%d" % at for at in range(50_000))
+    short = b";".join(b"f%d" % at for at in range(10))
+    profile = read(b"%s 1\n%s 2\n%s;g 4\n%s 8\n%s;g 16\n" % (short, deep, deep, deep, short))
+    assert (len(profile), profile.total) == (50_003, 31)
+    assert max(len(frames) for frames, _ in profile.stacks()) == 50_001
+
+
+def test_a_stack_deeper_than_any_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"line 3 has more than 100,000 frames"):
+        read(b"a 1\nb 1\n" + b"f;" * 100_000 + b"f 1\n")
+
+
+def test_two_counts_a_line_are_read_only_when_asked_for() -> None:
+    data = b"a;b 2 3\na 0 5\r\nc 1.5 1\n\nd 7\ne x 7\n"
+    base, new = read_differential(io.BytesIO(data))
+    assert dict(base.stacks()) == {("a", "b"): 2, ("c",): 1.5}
+    assert dict(new.stacks()) == {("a", "b"): 3, ("a",): 5, ("c",): 1}
+    assert base.metadata == new.metadata == {"invalid_lines": "2", "invalid_line_numbers": "5, 6"}
+    assert stacks(b"a;b 2 3\n") == {("a", "b 2"): 3}
+
+
+def test_two_counts_of_nothing_are_two_empty_profiles() -> None:
+    assert [profile.total for profile in read_differential(io.BytesIO(b""))] == [0, 0]
+    with pytest.raises(InputError, match="no folded stack"):
+        read_differential(io.BytesIO(b"a 1\n"))
+
+
+def test_a_compressed_file_is_read() -> None:
+    assert stacks(gzip.compress(b"a;b 2\n")) == {("a", "b"): 2}
 
 
 def test_a_file_without_one_stack_is_refused() -> None:

@@ -1,0 +1,70 @@
+"""What a picture is to look like: the options of `render` and `diff`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from flamegraph.cli.outputs import write_text
+
+if TYPE_CHECKING:
+    from flamegraph.diff import Diff
+    from flamegraph.profile import Profile
+
+_DIRECTIONS = ("flame", "icicle")
+_PAGE = (".html", ".htm")
+
+
+def add_picture(parser: argparse.ArgumentParser, title: str) -> None:
+    """The options of `flamegraph.render`, by the same names."""
+    group = parser.add_argument_group("picture")
+    group.add_argument("--title", default=title, metavar="TEXT", help="the headline")
+    group.add_argument("--subtitle", default="", metavar="TEXT", help="a line under the headline")
+    group.add_argument(
+        "--note", action="append", default=[], dest="notes", metavar="TEXT", help="a line under the picture"
+    )
+    group.add_argument("--width", type=int, default=1200, metavar="PX", help="width (1200)")
+    add_min_width(group)
+    group.add_argument("--direction", choices=_DIRECTIONS, default="flame", help="the root below or above")
+    group.add_argument(
+        "--palette", default="hot", metavar="NAME", help="colours: hot, package, app, memory or io"
+    )
+    group.add_argument("--si", action="store_true", help="kB and MB in place of KiB and MiB")
+    group.add_argument(
+        "--script", default="inline", metavar="none|URL", help="no script, or one shared by all pictures"
+    )
+    group.add_argument("--rows", type=int, default=100, metavar="COUNT", help="functions in a page's table")
+    group.add_argument("--html", action="store_true", help="a page with a table (so is -o FILE.html)")
+
+
+def add_min_width(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The least width of a frame."""
+    parser.add_argument(
+        "--min-width", type=float, default=0.1, metavar="PX", help="leave out frames narrower than this"
+    )
+
+
+def draw(arguments: argparse.Namespace, subject: Profile | Diff, target: str, **more: Any) -> None:
+    """Draws as the options say and writes it whole."""
+    options = {
+        name: getattr(arguments, name)
+        for name in (
+            "title",
+            "subtitle",
+            "notes",
+            "width",
+            "min_width",
+            "direction",
+            "palette",
+            "script",
+            "si",
+        )
+    }
+    if arguments.html or target.endswith(_PAGE):
+        from flamegraph.html import render_html
+
+        write_text(target, render_html(subject, **options, **more, rows=arguments.rows))
+        return
+    from flamegraph.svg import render
+
+    write_text(target, render(subject, **options, **more))

@@ -1,0 +1,25 @@
+"""Profiles as output: the options of `merge` and `convert`."""
+
+from __future__ import annotations
+
+import argparse
+
+from flamegraph.cli.outputs import output
+from flamegraph.profile import Profile
+
+
+def add_writing(parser: argparse.ArgumentParser) -> None:
+    """Where to write and in which format."""
+    parser.add_argument("-o", "--output", default="-", metavar="FILE", help="- is standard output")
+    parser.add_argument(
+        "--to", metavar="NAME", help="the output's format; told by FILE's ending if not given, else folded"
+    )
+
+
+def write_profile(arguments: argparse.Namespace, profile: Profile) -> None:
+    """Writes the profile as the options say."""
+    from flamegraph.formats import by_name, by_suffix
+
+    form = by_name(arguments.to) if arguments.to else by_suffix(arguments.output) or by_name("folded")
+    with output(arguments.output) as file:
+        form.write(profile, file)

@@ -1,0 +1,31 @@
+"""Draws a profile as an interactive SVG, or as a page with a table of the functions beside it.
+
+examples:
+  flamegraph render in.folded -o out.svg
+  py-spy record -f raw -o - -- python app.py | flamegraph render - -o out.svg --no-line-numbers
+  flamegraph render cpu.pb.gz --direction icicle --palette package -o cpu.html
+  flamegraph render in.folded --only-package app --collapse-recursion --title 'Our code' -o app.svg
+  flamegraph render in.folded --script /static/flamegraph.js -o strict.svg
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from flamegraph.cli.inputs import add_input, read_input
+from flamegraph.cli.pictures import add_picture, draw
+
+
+def prepare(parser: argparse.ArgumentParser) -> None:
+    """One input, one picture."""
+    parser.usage = "%(prog)s [options] input"
+    add_input(parser)
+    parser.add_argument(
+        "-o", "--output", default="-", metavar="FILE", help="the picture; - is standard output"
+    )
+    add_picture(parser, "Flame graph")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Reads, transforms and draws."""
+    draw(arguments, read_input(arguments, arguments.input), arguments.output)

@@ -1,0 +1,127 @@
+"""Captures of memray, in bytes by stack. Needs the package memray, which is loaded when a capture is read.
+
+Reading records is memray's work and takes most of the time; here a stack is taken apart once and not once a
+record, and the text of a frame is made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from flamegraph import frame
+from flamegraph.errors import InputError, OptionError
+from flamegraph.formats.options import Options
+from flamegraph.profile import Profile, TreeBuilder
+
+if TYPE_CHECKING:
+    from memray import AllocationRecord, FileReader
+
+MODES = ("peak", "leaked", "temporary", "all")
+NO_STACK = b"[no Python stack]"
+_MAGIC = (b"memray", b"\x04\x22\x4d\x18")
+
+FrameName = Callable[[str, str, int], bytes]
+
+
+def sniff(head: bytes) -> bool:
+    """Whether it is a capture, as it is or compressed with LZ4."""
+    return head.startswith(_MAGIC)
+
+
+def read(stream: BinaryIO, options: Options) -> Profile:
+    """The allocations of one mode: at the peak of memory, never freed, freed at once, or all there were.
+
+    Raises OptionError for another mode; InputError when memray is missing, when the file is no capture, and
+    for temporary or all allocations of a capture that holds sums only.
+    """
+    if options.mode not in MODES:
+        raise OptionError(f"The mode {options.mode!r} is not known; choose one of {', '.join(MODES)}.")
+    try:
+        from memray import FileReader
+    except ImportError as error:
+        raise InputError("A capture of memray is read by the package memray; install memray.") from error
+    try:
+        with _path_of(stream) as path, FileReader(path) as reader:
+            allocations, profile = fold_records(records(reader, options.mode), _name)
+    except NotImplementedError as error:
+        raise InputError(
+            f"The capture holds sums and not single allocations: {options.mode} allocations cannot be told "
+            "from it. Ask for peak or leaked."
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"The capture cannot be read: {error}.") from error
+    profile.metadata.update(mode=options.mode, allocations=str(allocations))
+    return profile
+
+
+def records(reader: FileReader, mode: str) -> Iterable[AllocationRecord]:
+    """The records that a mode is about."""
+    if mode == "peak":
+        return reader.get_high_watermark_allocation_records(merge_threads=True)
+    if mode == "leaked":
+        return reader.get_leaked_allocation_records(merge_threads=True)
+    if mode == "temporary":
+        return reader.get_temporary_allocation_records(merge_threads=True, threshold=1)
+    return reader.get_allocation_records()
+
+
+def fold_records(records: Iterable[AllocationRecord], name: FrameName) -> tuple[int, Profile]:
+    """The number of allocations, and their bytes by stack. Frees are records of no allocation."""
+    from memray import AllocatorType
+
+    frees = frozenset({AllocatorType.FREE, AllocatorType.MUNMAP, AllocatorType.PYMALLOC_FREE})
+    tree = TreeBuilder()
+    names: dict[tuple[str, str, int], bytes] = {}
+    nodes: dict[int, int] = {}
+    allocations = 0
+    for record in records:
+        size = record.size
+        if not size or record.allocator in frees:
+            continue
+        node = nodes.get(record.stack_id)
+        if node is None:
+            node = nodes[record.stack_id] = _place(tree, record.stack_trace(), names, name)
+        tree.weights[node] += size
+        allocations += record.n_allocations
+    return allocations, tree.build("bytes")
+
+
+def _place(
+    tree: TreeBuilder,
+    stack: list[tuple[str, str, int]],
+    names: dict[tuple[str, str, int], bytes],
+    name: FrameName,
+) -> int:
+    """The node of a stack, which comes innermost first."""
+    node = 0
+    for called in reversed(stack):
+        text = names.get(called)
+        if text is None:
+            text = names[called] = name(*called)
+        node = tree.child(node, text)
+    return node or tree.child(0, NO_STACK)
+
+
+def _name(function: str, file: str, line: int) -> bytes:
+    return frame.join(
+        frame.Place(function.encode("utf-8", "surrogatepass"), file.encode("utf-8", "surrogatepass"), line)
+    )
+
+
+@contextmanager
+def _path_of(stream: BinaryIO) -> Iterator[str]:
+    """memray opens files by name; what has none is written to one."""
+    import os
+    import shutil
+    import tempfile
+
+    name = getattr(stream, "name", None)
+    if isinstance(name, str) and os.path.isfile(name) and stream.tell() == 0:  # noqa: PTH113 - no Path in hand
+        yield name
+        return
+    with tempfile.NamedTemporaryFile(prefix="flamegraph-", suffix=".memray") as file:
+        shutil.copyfileobj(stream, file)
+        file.flush()
+        yield file.name

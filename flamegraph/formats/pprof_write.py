@@ -1,0 +1,111 @@
+"""Writing pprof.
+
+`Function.system_name` stays empty: Go's tool "demangles" what stands there, and makes `[mapping]` of
+`<module>`. Weights are whole numbers in pprof. Fractions are written in decimal parts of the unit, which the
+unit says (`count/1000`; thousandths of a microsecond are nanoseconds): as many digits as it takes to read the
+same number back, or as fit into 63 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from flamegraph import frame
+from flamegraph.errors import OutputError
+from flamegraph.formats.protobuf import bytes_field, number_field, numbers_field, varint
+from flamegraph.profile import ROOT, Profile
+
+_MOST = (1 << 63) - 1
+_DIGITS = 18
+
+
+def write(profile: Profile, file: BinaryIO) -> None:
+    """Writes gzipped pprof; equal profiles give equal bytes. Raises OutputError beyond 63 bits."""
+    from gzip import compress
+
+    file.write(compress(b"".join(_file(profile)), mtime=0))
+
+
+class _Strings:
+    """The table of strings; number 0 is the empty one."""
+
+    def __init__(self) -> None:
+        self.numbers = {b"": 0}
+
+    def of(self, text: bytes) -> int:
+        return self.numbers.setdefault(text, len(self.numbers))
+
+
+def _file(profile: Profile) -> Iterator[bytes]:
+    parts = _parts(profile)
+    unit, kind_name = _unit(profile.unit)
+    if parts > 1:
+        unit = b"%s/%d" % (unit, parts)
+    if unit == b"microseconds/1000":
+        unit = b"nanoseconds"
+    strings = _Strings()
+    kind = strings.of(_encoded(profile.metadata.get("sample_type") or kind_name))
+    yield bytes_field(1, number_field(1, kind) + number_field(2, strings.of(unit)))
+    yield from _samples(profile, parts)
+    yield from _locations(profile, strings)
+    comments = [
+        strings.of(_encoded(f"{key}: {value}"))
+        for key, value in profile.metadata.items()
+        if key != "sample_type"
+    ]
+    for text in strings.numbers:
+        yield bytes_field(6, text)
+    if comments:
+        yield numbers_field(13, comments)
+    yield number_field(14, kind)
+
+
+def _unit(unit: str) -> tuple[bytes, str]:
+    """Unit and type of the values: what counts something is told from the type."""
+    if unit == "bytes":
+        return b"bytes", "space"
+    return (unit.encode(), "time") if unit.endswith("seconds") else (b"count", unit)
+
+
+def _samples(profile: Profile, parts: int) -> Iterator[bytes]:
+    locations = [varint(number) for number in range(len(profile.names))]
+    for node, weight in enumerate(profile.weights):
+        if weight:
+            stack = b"".join([locations[profile.name[at]] for at in reversed(profile.path(node))])
+            value = weight * parts if isinstance(weight, int) else round(weight * parts)
+            yield bytes_field(2, bytes_field(1, stack) + numbers_field(2, [value]))
+
+
+def _locations(profile: Profile, strings: _Strings) -> Iterator[bytes]:
+    """One location a name, and one function for all lines of it."""
+    functions: dict[tuple[bytes, bytes], int] = {}
+    for number in sorted(set(profile.name[ROOT + 1 :])):
+        name, file, line = frame.split(profile.names[number])
+        function = functions.setdefault((name, file), len(functions) + 1)
+        yield bytes_field(
+            4, number_field(1, number) + bytes_field(4, number_field(1, function) + number_field(2, line))
+        )
+    for (name, file), function in functions.items():
+        yield bytes_field(
+            5,
+            number_field(1, function) + number_field(2, strings.of(name)) + number_field(4, strings.of(file)),
+        )
+
+
+def _parts(profile: Profile) -> int:
+    """By how much weights are multiplied to be whole: a power of ten."""
+    if profile.total > _MOST:
+        raise OutputError(f"The profile weighs {profile.total:,}; pprof holds at most {_MOST:,}.")
+    parts = 1
+    if profile.fractional:
+        fractions = [weight for weight in profile.weights if not float(weight).is_integer()]
+        while any(round(weight * parts) / parts != weight for weight in fractions):
+            if parts == 10**_DIGITS or profile.total * parts * 10 > _MOST:
+                break
+            parts *= 10
+    return parts
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
