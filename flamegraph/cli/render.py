@@ -2,7 +2,7 @@
 
 examples:
   flamegraph render in.folded -o out.svg
-  py-spy record -f raw -o - -- python app.py | flamegraph render - -o out.svg --no-line-numbers
+  py-spy record -f raw -o raw.txt -- python app.py; flamegraph render raw.txt -o out.svg --no-line-numbers
   flamegraph render cpu.pb.gz --direction icicle --palette package -o cpu.html
   flamegraph render in.folded --only-package app --collapse-recursion --title 'Our code' -o app.svg
   flamegraph render in.folded --script /static/flamegraph.js -o strict.svg

@@ -133,7 +133,7 @@ class AgainstTheModel(RuleBasedStateMachine):
 
 TestAgainstTheModel: Any = AgainstTheModel.TestCase
 TestAgainstTheModel.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=25, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -40,7 +40,7 @@ def test_an_empty_store_holds_nothing(store: Store) -> None:
     assert store.size() > 0
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     puts=st.lists(_keys, max_size=30),
     deletes=st.lists(_keys, max_size=10),
