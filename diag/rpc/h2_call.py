@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -16,7 +17,7 @@ import grpc.aio
 from diag.errors import InvalidRequest, MetaError
 from diag.rpc.dispatch import Context, Handler
 from diag.rpc.h2_output import Output
-from diag.rpc.wire import Assembly, Metadata, RequestHead
+from diag.rpc.wire import Assembly, Compressed, Message, Metadata, RequestHead, decompressed
 
 _Serve: TypeAlias = Callable[[Any, Context], Coroutine[Any, Any, None]]
 
@@ -55,7 +56,8 @@ class Call:
         self._handler = handler
         self._peer = peer
         self._assembly = Assembly(limit, head.encoding)
-        self._messages: deque[bytes] = deque()
+        self._limit = limit
+        self._messages: deque[Message] = deque()
         self._ready = 0  # bytes of these messages
         self._arrived = asyncio.Event() if handler.kind == "exchange" else None
         self._held = 0
@@ -144,7 +146,7 @@ class Call:
     def _take(self, data: bytes, end: bool) -> None:
         messages = self._assembly.feed(data)
         self._messages += messages
-        self._ready += sum(map(len, messages))
+        self._ready += sum(map(_size, messages))
         self._request_ended = end
         if self._arrived is None and (len(self._messages) > 1 or (end and not self._messages)):
             raise InvalidRequest(
@@ -161,7 +163,19 @@ class Call:
         self._ready = 0
         self._account()
         self._limit_time()
-        self._start(self._handler.serve if self._handler.kind == "stream" else self._unary, payload)
+        serve = self._handler.serve if self._handler.kind == "stream" else self._unary
+        if isinstance(payload, Compressed):
+            self._start(partial(self._decompressing, serve), payload)
+        else:
+            self._start(serve, payload)
+
+    async def _decompressing(self, serve: _Serve, message: Compressed, context: Context) -> None:
+        await serve(await self._plain(message), context)
+
+    async def _plain(self, message: Message) -> bytes:
+        if isinstance(message, Compressed):
+            return await asyncio.to_thread(decompressed, message, self._limit)
+        return message
 
     async def _unary(self, payload: bytes, context: Context) -> None:
         await self.room()
@@ -174,9 +188,9 @@ class Call:
         while True:
             while self._messages:
                 message = self._messages.popleft()
-                self._ready -= len(message)
+                self._ready -= _size(message)
                 self._account()
-                yield message
+                yield await self._plain(message)
             self._release()
             if self._request_ended:
                 return
@@ -198,6 +212,8 @@ class Call:
         except grpc.aio.AbortError:
             code, details, metadata = self._status
             self._end(code.value[0], details, metadata)
+        except MetaError as error:
+            self._end(grpc.StatusCode[error.grpc_status].value[0], str(error), ())
         except asyncio.CancelledError:
             if not self._ended:  # not by this module's doing: tell the client all the same
                 self._end(grpc.StatusCode.CANCELLED.value[0], "the call was cancelled by the service", ())
@@ -243,3 +259,7 @@ class Call:
             self._account()
             if self._deadline is not None:
                 self._deadline.cancel()
+
+
+def _size(message: Message) -> int:
+    return len(message.data if isinstance(message, Compressed) else message)

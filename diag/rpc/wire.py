@@ -36,6 +36,16 @@ _WINDOW_BITS = {b"gzip": 31, b"deflate": 15}
 _PLAIN = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
 
 
+class Compressed(NamedTuple):
+    """A message as it came, and how it is compressed."""
+
+    data: bytes
+    encoding: bytes
+
+
+Message: TypeAlias = bytes | Compressed
+
+
 class RequestHead(NamedTuple):
     """The headers of one call; ``timeout`` in seconds."""
 
@@ -122,14 +132,14 @@ class Assembly:
         """Let go what is held."""
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[Message]:
         """The messages that ``data`` completes. Raises MessageTooLarge as soon as a prefix says so."""
         if not self._buffer and (message := only_message(data, self._limit)) is not None:
             return [message]
         self._buffer += data
         return list(self._whole())
 
-    def _whole(self) -> Iterable[bytes]:
+    def _whole(self) -> Iterable[Message]:
         buffer = self._buffer
         while len(buffer) >= _PREFIX_SIZE:
             compressed, size = _PREFIX.unpack_from(buffer)
@@ -141,25 +151,28 @@ class Assembly:
             with memoryview(buffer) as view:
                 message = bytes(view[_PREFIX_SIZE:end])
             del buffer[:end]
-            yield self._plain(message) if compressed else message
+            yield Compressed(message, self._encoding) if compressed else message
 
-    def _plain(self, message: bytes) -> bytes:
-        bits = _WINDOW_BITS.get(self._encoding)
-        if bits is None:
-            raise NotImplementedHere(
-                f"the message is compressed with {self._encoding.decode('latin-1')[:40]!r}; "
-                f"this service reads {ENCODINGS.decode()}"
-            )
-        reader = zlib.decompressobj(bits)
-        try:
-            plain = reader.decompress(message, self._limit + 1)
-        except zlib.error as error:
-            raise InvalidRequest(f"the message cannot be decompressed: {error}") from error
-        if len(plain) > self._limit:
-            raise _too_large(len(plain), self._limit)
-        if not reader.eof:
-            raise InvalidRequest("the message cannot be decompressed: its end is missing")
-        return plain
+
+def decompressed(message: Compressed, limit: int) -> bytes:
+    """The message itself, of at most ``limit`` bytes. It may take long: not for the event loop."""
+    data, encoding = message
+    bits = _WINDOW_BITS.get(encoding)
+    if bits is None:
+        raise NotImplementedHere(
+            f"the message is compressed with {encoding.decode('latin-1')[:40]!r}; "
+            f"this service reads {ENCODINGS.decode()}"
+        )
+    reader = zlib.decompressobj(bits)
+    try:
+        plain = reader.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise InvalidRequest(f"the message cannot be decompressed: {error}") from error
+    if len(plain) > limit:
+        raise _too_large(len(plain), limit)
+    if not reader.eof:
+        raise InvalidRequest("the message cannot be decompressed: its end is missing")
+    return plain
 
 
 def _too_large(size: int, limit: int) -> MessageTooLarge:

@@ -1,5 +1,6 @@
 """The nghttp2 transport against clients that no gRPC library is: what is refused, bounded and cleaned up."""
 
+import gzip
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from functools import partial
@@ -36,6 +37,11 @@ async def client(node: RpcNode) -> AsyncIterator[H2Client]:
 
 def code(name: str) -> int:
     return int(grpc.StatusCode[name].value[0])
+
+
+def packed(message: bytes) -> bytes:
+    body = gzip.compress(message)
+    return b"\1" + len(body).to_bytes(4, "big") + body
 
 
 async def answers(client: H2Client) -> bool:
@@ -153,6 +159,29 @@ async def test_headers_that_cannot_be_read(client: H2Client) -> None:
     stream = client.call(CLIENT_INFO, (b"grpc-encoding", b"snappy"))
     client.send(stream, b"\1\0\0\0\1x", end=True)
     assert (await client.status(stream))[0] == code("UNIMPLEMENTED")
+
+
+async def test_compressed_requests_of_each_kind(node: RpcNode, client: H2Client) -> None:
+    async with node.raw() as raw:
+        await raw.put("k", b"v")
+        token = (b"auth-token-bin", b64encode(raw.token[0][1]))
+    packing = (b"grpc-encoding", b"gzip")
+    read = pb.RaftRequest(data='{"GetKV":{"key":"k"}}').SerializeToString()
+    for path, request in (
+        (CLIENT_INFO, b""),
+        (b"/meta.MetaService/KvReadV1", read),
+        (KV_GET_MANY, pb.KvGetManyRequest(key="k").SerializeToString()),
+    ):
+        stream = client.call(path, token, packing)
+        client.send(stream, packed(request), end=True)
+        assert await client.status(stream) == (0, "")
+        bomb = client.call(path, token, packing)
+        client.send(bomb, packed(bytes(LIMIT + 1)), end=True)
+        broken = client.call(path, token, packing)
+        client.send(broken, packed(request)[:-1].replace(b"\x1f\x8b", b"\0\0") + b"x", end=True)
+        assert (await client.status(bomb))[0] == code("RESOURCE_EXHAUSTED")
+        assert (await client.status(broken))[0] == code("INVALID_ARGUMENT")
+    await until_async(lambda: node.metrics.req_inflights == 0)
 
 
 async def test_a_deadline_ends_a_call_whose_message_never_comes(client: H2Client) -> None:

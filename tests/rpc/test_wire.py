@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diag.errors import InvalidRequest, MessageTooLarge, NotImplementedHere
-from diag.rpc.wire import Assembly, framed, metadata_headers, request_head, status_headers
+from diag.rpc.wire import (
+    Assembly,
+    Compressed,
+    Message,
+    decompressed,
+    framed,
+    metadata_headers,
+    request_head,
+    status_headers,
+)
 
 CALL = ((b":method", b"POST"), (b":path", b"/a.B/C"), (b"content-type", b"application/grpc"))
 
@@ -79,7 +88,7 @@ def test_messages_are_the_same_however_they_are_cut(messages: list[bytes], cuts:
     whole = b"".join(map(framed, messages))
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
     assembly = Assembly(40, b"identity")
-    found: list[bytes] = []
+    found: list[Message] = []
     for start, end in pairwise(places):
         found += assembly.feed(whole[start:end])
     assert found == messages
@@ -96,17 +105,19 @@ def test_a_message_too_large_is_refused_by_its_prefix() -> None:
 
 @pytest.mark.parametrize(("encoding", "bits"), [(b"gzip", 31), (b"deflate", 15)])
 def test_compressed_messages(encoding: bytes, bits: int) -> None:
-    assembly = Assembly(100, encoding)
-    assert assembly.feed(compressed(b"v" * 100, bits) + framed(b"plain")) == [b"v" * 100, b"plain"]
+    packed = compressed(b"v" * 100, bits)
+    message, plain = Assembly(100, encoding).feed(packed + framed(b"plain"))
+    assert isinstance(message, Compressed)
+    assert (message, plain) == (Compressed(packed[5:], encoding), b"plain")
+    assert decompressed(message, 100) == b"v" * 100
     with pytest.raises(MessageTooLarge):
-        assembly.feed(compressed(b"v" * 1_000_000, bits))
+        decompressed(Compressed(compressed(b"v" * 1_000_000, bits)[5:], encoding), 100)
     with pytest.raises(InvalidRequest, match="decompressed"):
-        Assembly(100, encoding).feed(b"\x01\0\0\0\x03abc")
-    whole = compressed(b"v" * 100, bits)[5:]
+        decompressed(Compressed(b"abc", encoding), 100)
     with pytest.raises(InvalidRequest, match="its end is missing"):
-        Assembly(100, encoding).feed(b"\x01" + (len(whole) - 2).to_bytes(4, "big") + whole[:-2])
+        decompressed(Compressed(packed[5:-2], encoding), 100)
 
 
 def test_a_compression_nobody_knows() -> None:
     with pytest.raises(NotImplementedHere, match="identity,deflate,gzip"):
-        Assembly(100, b"snappy").feed(b"\x01\0\0\0\x03abc")
+        decompressed(Compressed(b"abc", b"snappy"), 100)
