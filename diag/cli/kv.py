@@ -42,9 +42,16 @@ def refusals_told() -> Iterator[None]:
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise MetaError(f"{error.code().name}: {error.details()}") from None
+        details = error.details() or ""
+        # A node that serves TLS hangs up on plain text without a word.
+        hint = "; if the node serves TLS, name its authority with --ca" if _is_hung_up(details) else ""
+        raise MetaError(f"{error.code().name}: {details}{hint}") from None
     except Unavailable as error:
         raise Unavailable(f"{error.grpc_status}: {error}") from None
+
+
+def _is_hung_up(details: str) -> bool:
+    return authority() is None and details.endswith("Socket closed")
 
 
 @click.group()

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
+import trustme
 
 from diag.cli import main
 from diag.errors import Unavailable
@@ -56,6 +57,21 @@ def test_an_unreachable_node_is_a_sentence(capsys: pytest.CaptureFixture[str]) -
     assert "cannot reach" in capsys.readouterr().err
     assert main(["kv", "get", "--endpoint", "127.0.0.1:1", "k"]) == 1
     assert "UNAVAILABLE" in capsys.readouterr().err
+
+
+def test_a_node_with_tls_asks_for_its_authority(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    issuer = trustme.CA()
+    issued = issuer.issue_cert("127.0.0.1")
+    both, ca = tmp_path / "node.pem", tmp_path / "ca.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(both)
+    issuer.cert_pem.write_to_path(ca)
+    flags = ["--grpc-tls-server-cert", str(both), "--grpc-tls-server-key", str(both)]
+    with NodeProcess(tmp_path / "node", flags) as node:
+        at = ["--endpoint", node.grpc]
+        assert main(["kv", "put", *at, "--ca", str(ca), "k", "v"]) == 0
+        capsys.readouterr()
+        assert main(["kv", "get", *at, "k"]) == 1
+        assert "if the node serves TLS, name its authority with --ca" in capsys.readouterr().err
 
 
 def test_keys_are_written_read_listed_and_deleted(
