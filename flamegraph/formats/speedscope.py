@@ -48,6 +48,8 @@ def read(stream: BinaryIO, options: Options) -> Profile:
     except (ValueError, RecursionError) as error:
         raise InputError(f"The profile is no whole JSON document: {error}.") from error
     document = _object(document, "the document")
+    if "shared" not in document and "profiles" not in document:
+        raise InputError("The JSON document is no file of speedscope: it has neither shared nor profiles.")
     frames = [
         _frame_name(entry, f"shared.frames[{at}]")
         for at, entry in enumerate(

@@ -93,6 +93,8 @@ def test_nanoseconds_become_microseconds() -> None:
         (b"[" * 100_000, "no whole JSON"),
         (b"\xff\xfe\0", "no whole JSON"),
         (b"[]", "the document should be an object"),
+        (b"{}", "no file of speedscope"),
+        (b'{"traceEvents": []}', "no file of speedscope"),
         (b'{"profiles": []}', "shared should be an object"),
         (b'{"shared": {"frames": [{}]}, "profiles": []}', r"shared.frames\[0\].name is None"),
         (b'{"shared": {"frames": []}}', "profiles should be a list"),
