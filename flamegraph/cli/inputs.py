@@ -78,9 +78,10 @@ def _warn(source: str, profile: Profile) -> None:
     if invalid:
         numbers = profile.metadata["invalid_line_numbers"]
         more = ", ..." if int(invalid) > numbers.count(",") + 1 else ""
+        are, were, lines = ("line is", "was", "line") if invalid == "1" else ("lines are", "were", "lines")
         print(  # noqa: T201 - a warning to the user
-            f"flamegraph: {_shown(source)}: {invalid} lines are not a stack and a count and were left out "
-            f"(lines {numbers}{more}).",
+            f"flamegraph: {_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
+            f"({lines} {numbers}{more}).",
             file=sys.stderr,
         )
 

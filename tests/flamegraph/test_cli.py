@@ -160,7 +160,10 @@ def test_an_empty_input_is_a_picture_and_no_failure(
 def test_lines_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").write_bytes(b"a 1\nwhat\n")
     assert main(["frames", str(tmp_path / "in")]) == 0
-    assert "in: 1 lines are not a stack and a count and were left out (lines 2)." in capsys.readouterr().err
+    assert "in: 1 line is not a stack and a count and was left out (line 2)." in capsys.readouterr().err
+    (tmp_path / "in").write_bytes(b"a 1\nwhat\nelse\n")
+    assert main(["frames", str(tmp_path / "in")]) == 0
+    assert "2 lines are not a stack and a count and were left out (lines 2, 3)." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
