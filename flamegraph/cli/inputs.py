@@ -59,6 +59,8 @@ def read_input(arguments: argparse.Namespace, source: str) -> Profile:
     """The profile of one input, transformed as asked for. Errors name the input."""
     from flamegraph.formats import read
 
+    if not source:
+        raise InputError("The input's name is empty; name a file, or - for standard input.")
     options = {
         "sample_type": arguments.sample_type,
         "labels": tuple(arguments.labels) if arguments.labels else None,

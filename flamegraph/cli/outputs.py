@@ -18,6 +18,8 @@ def output(target: str) -> Iterator[BinaryIO]:
 
     Raises OutputError when it cannot be written; a file that was there is then still the old one.
     """
+    if not target:
+        raise OutputError("The output's name is empty; name a file, or - for standard output.")
     try:
         if target == "-" and sys.stdout is None:
             raise OutputError("Standard output is closed; name a file by -o.")

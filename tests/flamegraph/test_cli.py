@@ -166,6 +166,13 @@ def test_lines_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "2 lines are not a stack and a count and were left out (lines 2, 3)." in capsys.readouterr().err
 
 
+def test_a_name_that_is_empty_is_told(folded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", ""]) == 3
+    assert "flamegraph: The input's name is empty;" in capsys.readouterr().err
+    assert main(["render", str(folded), "-o", ""]) == 4
+    assert "flamegraph: The output's name is empty;" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("piped", [True, False], ids=["pipe", "file"])
 def test_progress_is_told_to_a_terminal_and_taken_back(tmp_path: Path, piped: bool) -> None:
     large = tmp_path / "large.folded"
