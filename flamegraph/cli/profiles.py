@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 
 from flamegraph.cli.outputs import output
+from flamegraph.errors import OptionError
 from flamegraph.profile import Profile
+
+_PICTURES = (".svg", ".html")
 
 
 def add_writing(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +20,14 @@ def add_writing(parser: argparse.ArgumentParser) -> None:
 
 
 def write_profile(arguments: argparse.Namespace, profile: Profile) -> None:
-    """Writes the profile as the options say."""
+    """Writes the profile as the options say. Raises OptionError for a name that is a picture's."""
     from flamegraph.formats import by_name, by_suffix
 
+    if not arguments.to and arguments.output.lower().endswith(_PICTURES):
+        raise OptionError(
+            f"{arguments.output} would be a picture, which `flamegraph render` draws; give another ending, "
+            "or the format with --to."
+        )
     form = by_name(arguments.to) if arguments.to else by_suffix(arguments.output) or by_name("folded")
     with output(arguments.output) as file:
         form.write(profile, file)

@@ -381,6 +381,17 @@ def test_convert_goes_by_the_ending_or_by_name(folded: Path, tmp_path: Path) -> 
         assert back.read_bytes() == b"main 1\nmain;work 3\n"
 
 
+@pytest.mark.parametrize("name", ["out.svg", "out.html"])
+def test_convert_writes_no_stacks_under_the_name_of_a_picture(
+    folded: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / name
+    assert main(["convert", str(folded), "-o", str(out)]) == 2
+    assert "`flamegraph render`" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["convert", str(folded), "-o", str(out), "--to", "folded"]) == 0
+
+
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("form", WRITTEN)
 def test_every_unit_can_be_written_in_every_format(
