@@ -9,12 +9,13 @@ ELLIPSIS = "…"
 _LONGEST = 2000
 #: No script joins more combining characters to one that takes room.
 _CHARACTERS_A_CELL = 32
-_ILLEGAL = "[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
+#: What XML 1.0 forbids, and what turns the direction of text: a name is to read as it is, and nothing else.
+_ILLEGAL = "[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 _ANNOTATIONS = ("_[k]", "_[w]", "_[i]", "_[j]")
 
 
 def clean(text: str) -> str:
-    """The text with every character that XML 1.0 forbids replaced by U+FFFD."""
+    """The text with every character that XML 1.0 forbids, or that turns its direction, replaced by U+FFFD."""
     return re.sub(_ILLEGAL, "\ufffd", text)
 
 

@@ -13,6 +13,7 @@ def test_empty_text() -> None:
 
 def test_characters_xml_forbids_are_replaced() -> None:
     assert clean("a\x00b\x1b\ud800\ufffe\uffff\t\n") == "a\ufffdb\ufffd\ufffd\ufffd\ufffd\t\n"
+    assert clean("\u202eevil\u202c \u2066a\u2069") == "\ufffdevil\ufffd \ufffda\ufffd"
 
 
 @given(st.text(st.characters()))
