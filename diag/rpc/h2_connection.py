@@ -253,7 +253,14 @@ class Connection(asyncio.Protocol):
     def _answer(self, stream_id: int, data: bytes, head: RequestHead) -> bool:
         """Answer a whole request by its shortcut; False when it needs its handler after all."""
         request = only_message(data, self._shared.limit)
-        messages = None if request is None else self._shared.shortcuts[head.path](request, head.metadata)
+        if request is None:
+            return False
+        try:
+            messages = self._shared.shortcuts[head.path](request, head.metadata)
+        except Exception:
+            # Let through, it would cost the client its connection; the handler tells its caller the error.
+            _LOGGER.exception("a shortcut failed in a way nobody foresaw")
+            return False
         if messages is None:
             return False
         self._output.acknowledge(stream_id, len(data))

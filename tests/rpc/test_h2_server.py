@@ -9,8 +9,10 @@ from pathlib import Path
 import grpc
 import pytest
 
+from diag.rpc.dispatch import Context, Handler
+from diag.rpc.h2_server import Http2Server
 from diag.rpc.stubs import meta_pb2 as pb
-from diag.rpc.wire import framed
+from diag.rpc.wire import Metadata, framed
 from tests.polling import until_async
 from tests.rpc.h2_client import CALL, H2Client, connected
 from tests.rpc.harness import RpcNode
@@ -410,3 +412,20 @@ async def test_stopping_says_good_bye_and_closes(node: RpcNode, client: H2Client
     assert status == code("UNAVAILABLE")
     assert "stopping" in text
     await client.until(lambda: client.closed)
+
+
+async def test_a_shortcut_that_fails_leaves_the_call_to_its_handler_and_the_connection_whole() -> None:
+    async def serve(request: bytes, context: Context) -> bytes:
+        return b"served"
+
+    def fail(request: bytes, metadata: Metadata) -> list[bytes] | None:
+        raise RuntimeError("nobody foresaw this")
+
+    server = Http2Server({"/a.B/C": Handler("unary", serve)}, {"/a.B/C": fail}, LIMIT)
+    async with connected(await server.start("127.0.0.1", 0, None)) as client:
+        for _ in range(2):
+            stream = client.call(b"/a.B/C")
+            client.send(stream, framed(b""), end=True)
+            assert await client.status(stream) == (0, "")
+            assert client.data[stream] == framed(b"served")
+    await server.stop(0)
