@@ -13,6 +13,7 @@
     ├── NotLeader
     ├── Unavailable              stopping, starting, or out of a resource
     │   ├── WatcherTooSlow
+    │   ├── Compacted            the log no longer goes back that far: a snapshot is needed
     │   └── NotInTime            it goes on, but the caller's time is up
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
@@ -123,6 +124,14 @@ class Unavailable(MetaError):
 
 class WatcherTooSlow(Unavailable):
     """A watcher fell behind its bounded queue and was let go."""
+
+
+class Compacted(Unavailable):
+    """The log begins after what was asked for; ``revision`` is the oldest it still has."""
+
+    def __init__(self, message: str, revision: int) -> None:
+        super().__init__(message)
+        self.revision = revision
 
 
 class NotInTime(Unavailable):

@@ -12,9 +12,9 @@ from diag.admin import queries, views
 from diag.admin.background import Background
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
-from diag.errors import Conflict, InvalidRequest, MetaError, NotInTime, NotLeader
+from diag.errors import InvalidRequest, MetaError, NotInTime
 from diag.kv.commands import FeaturesAre, SetFeature
-from diag.replication import ClusterStatus, OrderedLog, SnapshotFacts
+from diag.replication import OrderedLog, SnapshotFacts
 
 #: Longest ``?wait=`` in seconds.
 MAX_WAIT = 600.0
@@ -46,7 +46,8 @@ def router(
     async def trigger_transfer_leader(request: Request) -> JSONResponse:
         params = queries.only(request, ["to"])
         to = queries.whole("to", params["to"]) if "to" in params else None
-        raise _no_transfer(log.status(), to)
+        transfer = await log.transfer_leader(to)
+        return JSONResponse({"from": transfer.origin, "to": transfer.to, "voter_ids": transfer.voters})
 
     @routes.api_route("/v1/features/list", methods=READ)
     async def list_features() -> JSONResponse:
@@ -92,23 +93,3 @@ def _feature_command(params: dict[str, str], known: Sequence[str]) -> SetFeature
     if feature not in known:
         raise queries.unknown_name("feature", feature, known)
     return SetFeature(feature, enable == "true")
-
-
-def _no_transfer(status: ClusterStatus, to: int | None) -> MetaError:
-    """Why leadership cannot go to ``to`` (None: to the next voter)."""
-    this = status.node.node_id
-    voters = sorted(node.node_id for node in status.voters)
-    if status.state != "Leader":
-        leader = f"Some({status.leader.node_id})" if status.leader else "None"
-        return NotLeader(
-            "This node is not the leader, so it has no leadership to hand over.\n"
-            f"id={this}\ncurrent_leader={leader}\nvoter_ids={voters}",
-            status.leader.grpc_advertise if status.leader else None,
-        )
-    if to is not None and to not in voters:
-        return InvalidRequest(f"to is {to}, which is not a voter; the voters are {voters}.")
-    if to == this:
-        return Conflict(f"Node {this} is the leader already.")
-    if voters == [this]:
-        return Conflict(f"Node {this} is the only voter, so there is no other to hand leadership to.")
-    return Conflict("The engine of this node's log chooses its leader itself and takes no order to move it.")

@@ -5,7 +5,7 @@ cluster engine. Whatever needs replicated state sees only what is here.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -88,6 +88,50 @@ class LogCounters:
     acknowledged_at: float = -math.inf  # when a proposal was last acknowledged, by time.monotonic()
 
 
+class Transfer(NamedTuple):
+    """A change of leadership asked for, and done: node ids."""
+
+    origin: int
+    to: int
+    voters: tuple[int, ...]
+
+
+class Question(NamedTuple):
+    """An HTTP request for another node's admin API. ``path`` holds the query; header names are lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+
+class Answer(NamedTuple):
+    """Its response. ``body`` comes as the other node makes it; closing it early cancels the work there."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: AsyncIterator[bytes]
+
+
+class Peers(Protocol):
+    """The other nodes of the cluster, as this one reaches them."""
+
+    async def ask(self, node_id: int, question: Question) -> Answer:
+        """What that node's admin API answers; how long to wait is the caller's to bound.
+
+        Unavailable when it cannot be reached, NotFound for a node that is no member.
+        """
+
+
+class Membership(Protocol):
+    """Changes of the cluster's members. Any node takes them; Conflict when one is in the way."""
+
+    async def promote(self, node_id: int) -> None:
+        """Make a voter of a learner that has caught up."""
+
+    async def remove(self, node_id: int) -> None:
+        """Take a node out; refused for the last voter. A node that is no member is removed already."""
+
+
 class OrderedLog(Protocol):
     """What an engine offers. All methods are called on the event loop thread."""
 
@@ -108,6 +152,10 @@ class OrderedLog(Protocol):
 
     async def snapshot(self) -> SnapshotFacts:
         """Write a snapshot and return it once durable; concurrent callers share one."""
+
+    async def transfer_leader(self, to: int | None) -> Transfer:
+        """Hand leadership to ``to``, by default to the next voter in id order. NotLeader with the leader's
+        address, InvalidRequest for no voter, Conflict when there is no other."""
 
     def status(self) -> ClusterStatus: ...
 

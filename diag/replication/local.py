@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
-from diag.errors import MetaError, NoSpace, StoreError, Unavailable
+from diag.errors import Conflict, InvalidRequest, MetaError, NoSpace, StoreError, Unavailable
 from diag.kv.apply import apply, validate
 from diag.kv.commands import Command, Reply
 from diag.kv.records import Change
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Position, ReadTxn, Store
-from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts
+from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 
 #: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
 MAX_BATCH = 2048
@@ -151,6 +151,17 @@ class LocalLog:
             if info.index >= wanted:
                 return _facts(info)
         return _facts(self._latest)
+
+    async def transfer_leader(self, to: int | None) -> Transfer:
+        """Always refused: there is no other node."""
+        this = self._node.node_id
+        if to not in (None, this):
+            raise InvalidRequest(f"to is {to}, which is not a voter; the voters are [{this}].")
+        raise Conflict(
+            f"Node {this} is the leader already."
+            if to == this
+            else f"Node {this} is the only voter, so there is no other to hand leadership to."
+        )
 
     def status(self) -> ClusterStatus:
         """The live view; after ``stop`` the last one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diag.kv.commands import Command, FeaturesAre, Reply
-from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts
+from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 
 NODE = NodeAddress(1, "1", "localhost", 28103, "127.0.0.1:9191")
 FACTS = SnapshotFacts(LogId(3, 1, 40), Path("/nowhere/40.snap"), 12, 3, 65536, "abc", 1_700_000_000_000, 0.25)
@@ -35,6 +35,9 @@ class StillLog:
 
     async def snapshot(self) -> SnapshotFacts:
         return FACTS
+
+    async def transfer_leader(self, to: int | None) -> Transfer:
+        return Transfer(1, 2, (1, 2))
 
     def status(self) -> ClusterStatus:
         return ClusterStatus(
