@@ -2,6 +2,7 @@
 
     MetaError
     ├── ConfigError              the configuration cannot be used
+    │   └── EtcdMissing          no etcd that a cluster could run on
     ├── InvalidRequest           the caller's request is wrong, and why
     │   └── MessageTooLarge
     ├── Unauthenticated          no token, or not one of ours
@@ -13,7 +14,11 @@
     ├── NotLeader
     ├── Unavailable              stopping, starting, or out of a resource
     │   ├── WatcherTooSlow
-    │   └── NotInTime            it goes on, but the caller's time is up
+    │   ├── NotInTime            it goes on, but the caller's time is up
+    │   ├── Compacted            that part of the log is only in snapshots now
+    │   ├── LogWatchCancelled    etcd ended one watch and said why
+    │   ├── LogWatchClosed       the connection under a watch is gone
+    │   └── EtcdFailed           the etcd process ended, or said something unforeseen
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
     │   ├── OtherNode
@@ -43,6 +48,10 @@ class ConfigError(MetaError):
     """A key, a value or a file of the configuration is wrong."""
 
     exit_code = 2
+
+
+class EtcdMissing(ConfigError):
+    """There is no etcd here, or only one whose faults would lose or fork a log."""
 
 
 class InvalidRequest(MetaError):
@@ -130,6 +139,28 @@ class NotInTime(Unavailable):
 
     http_status = 504
     grpc_status = "DEADLINE_EXCEEDED"
+
+
+class Compacted(Unavailable):
+    """The log begins later than asked; ``revision`` is where etcd's history now begins, 0 if it did not say."""
+
+    grpc_status = "OUT_OF_RANGE"
+
+    def __init__(self, message: str, revision: int) -> None:
+        super().__init__(message)
+        self.revision = revision
+
+
+class LogWatchCancelled(Unavailable):
+    """etcd ended the watch for a reason of its own; opening it again elsewhere may do."""
+
+
+class LogWatchClosed(Unavailable):
+    """The stream under the watch ended: the member stopped, was cut off, or lost its leader."""
+
+
+class EtcdFailed(Unavailable):
+    """etcd could not do its part; the message carries what it said."""
 
 
 class StoreError(MetaError):
