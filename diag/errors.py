@@ -15,10 +15,10 @@
     ├── Unavailable              stopping, starting, or out of a resource
     │   ├── WatcherTooSlow
     │   ├── NotInTime            it goes on, but the caller's time is up
-    │   ├── Compacted            that part of the log is only in snapshots now
     │   ├── LogWatchCancelled    etcd ended one watch and said why
     │   ├── LogWatchClosed       the connection under a watch is gone
     │   └── EtcdFailed           the etcd process ended, or said something unforeseen
+    ├── Compacted                that part of the log is only in snapshots now
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
     │   ├── OtherNode
@@ -141,9 +141,10 @@ class NotInTime(Unavailable):
     grpc_status = "DEADLINE_EXCEEDED"
 
 
-class Compacted(Unavailable):
-    """The log begins later than asked; ``revision`` is where etcd's history now begins, 0 if it did not say."""
+class Compacted(MetaError):
+    """The log begins later than asked: at ``revision``, which is 0 where etcd did not say."""
 
+    http_status = 503
     grpc_status = "OUT_OF_RANGE"
 
     def __init__(self, message: str, revision: int) -> None:

@@ -103,7 +103,7 @@ def _check_etcd(raft: RaftConfig) -> None:
     peer = {name: getattr(raft, name) for name in ("etcd_peer_cert", "etcd_peer_key", "etcd_peer_ca")}
     if any(peer.values()) and not all(peer.values()):
         missing = ", ".join(name for name, file in peer.items() if not file)
-        raise ConfigError(f"TLS between the members needs certificate, key and CA; raft_config lacks {missing}")
+        raise ConfigError(f"TLS between members needs certificate, key and CA; raft_config lacks {missing}")
     for name, file in peer.items():
         if file and not Path(file).is_file():
             raise ConfigError(f"raft_config.{name}: there is no file {file}")

@@ -64,8 +64,14 @@ def checked(path: Path) -> EtcdBinary:
     version = _version(path)
     if version < _FIT:
         shown = ".".join(map(str, version))
-        fault = "can corrupt its data" if (3, 5, 0) <= version <= (3, 5, 2) else "can lose what a watch should see"
-        raise EtcdMissing(f"{path} is etcd {shown}, which {fault}; a cluster needs 3.5.16 or newer: {_REMEDY}")
+        fault = (
+            "can corrupt its data"
+            if (3, 5, 0) <= version <= (3, 5, 2)
+            else "can lose what a watch should see"
+        )
+        raise EtcdMissing(
+            f"{path} is etcd {shown}, which {fault}; a cluster needs 3.5.16 or newer: {_REMEDY}"
+        )
     return EtcdBinary(path, version)
 
 
