@@ -44,7 +44,7 @@ class EtcdClient:
         keys_only: bool = False,
         deadline: float | None = None,
     ) -> wire.Found:
-        """The key's entry; linearizable unless ``serializable``: then the asked member tells its own state."""
+        """The key's entry; linearizable unless ``serializable``: then the member tells its own state."""
         request = pb.RangeRequest(key=key, serializable=serializable, keys_only=keys_only)
         answer: pb.RangeResponse = await self._read("kv", "Range", request, deadline)
         return wire.Found(wire.header(answer.header), tuple(map(wire.entry, answer.kvs)))

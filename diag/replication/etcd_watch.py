@@ -60,7 +60,7 @@ class Watch:
         return wire.header(answer.header)
 
     async def progress(self) -> None:
-        """Ask how far the watch is; a batch without changes answers, behind all changes up to its revision."""
+        """Ask how far the watch is; the answer is a batch without changes, behind all up to its revision."""
         await self._write(pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
 
     def close(self) -> None:
@@ -68,6 +68,10 @@ class Watch:
         self._closed = True
         if self._call is not None:
             self._call.cancel()
+
+    @property
+    def _ended(self) -> bool:  # for the type checker, to which an attribute cannot change during an await
+        return self._closed
 
     def __aiter__(self) -> "Watch":
         return self
@@ -77,11 +81,11 @@ class Watch:
             try:
                 answer = await self._read()
             except Unavailable:
-                if self._closed:
+                if self._ended:
                     break
                 raise
             except asyncio.CancelledError:
-                if self._closed and not _being_cancelled():
+                if self._ended and not _being_cancelled():
                     break  # gRPC reports our own close() that way
                 raise
             if answer.canceled:

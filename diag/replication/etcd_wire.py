@@ -71,7 +71,7 @@ class Change(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Whole revisions in order. With no changes it says only that all up to the header's revision were seen."""
+    """Whole revisions in order. Without changes: all up to the header's revision were seen."""
 
     header: Header
     changes: tuple[Change, ...]
