@@ -69,25 +69,27 @@ def translated(line: str) -> tuple[int, str]:
     return _LEVELS.get(level, logging.CRITICAL), " ".join([text, *details])
 
 
+_TLS = "check raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"
+
 #: Part of etcd's last words -> what to do.
-_REMEDIES = (
-    ("address already in use", "another process listens there; end it, or change raft_config.raft_api_port"),
-    ("cannot assign requested address", "this machine has no such address; set raft_config.raft_listen_host"),
-    ("has already been bootstrapped", "the cluster knows this member, and its data is not here; bring the "
-     "directory back, or remove the member from the cluster and join again"),
-    ("member count is unequal", "the members given are not those of the running cluster; join through one of its nodes"),
-    ("unmatched member while checking PeerURLs", "its raft_advertise_host or raft_api_port is not the one the "
-     "cluster was told; use the address the node joined with"),
-    ("cluster ID mismatch", "the directory belongs to another cluster; give this node a directory of its own"),
-    ("removed from the cluster", "the cluster removed this member; join again with an empty directory"),
-    ("couldn't find local name", "initial members do not name this node; check raft_config.id and join"),
-    ("permission denied", "the data directory or a certificate file is not readable for this user"),
-    ("no space left on device", "the disk is full; free space for the data directory"),
-    ("tls:", "check raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"),
-    ("x509", "check raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"),
-    ("file locked", "another etcd has the data directory open; end it"),
-    ("crc mismatch", "its files are damaged; remove the member from the cluster and join with an empty directory"),
-)  # fmt: skip
+_REMEDIES = {
+    "address already in use": "another process listens there; end it, or change raft_config.raft_api_port",
+    "cannot assign requested address": "this machine has no such address; set raft_config.raft_listen_host",
+    "has already been bootstrapped": "the cluster knows this member, and its data is not here; bring the "
+    "directory back, or remove the member from the cluster and join again",
+    "member count is unequal": "the members given are not the running cluster's; join through one of its nodes",
+    "unmatched member while checking PeerURLs": "its raft_advertise_host and raft_api_port are not what the "
+    "cluster was told; use the address the node joined with",
+    "cluster ID mismatch": "its directory is another cluster's; give this node a directory of its own",
+    "removed from the cluster": "the cluster removed this member; join again with an empty directory",
+    "couldn't find local name": "initial members do not name this node; check raft_config.id and join",
+    "permission denied": "the data directory or a certificate file is not readable for this user",
+    "no space left on device": "the disk is full; free space for the data directory",
+    "tls:": _TLS,
+    "x509": _TLS,
+    "PEM": _TLS,
+    "crc mismatch": "its files are damaged; remove the member from the cluster and join anew, empty",
+}
 
 
 def removed(lines: "deque[str]") -> bool:
@@ -98,7 +100,7 @@ def removed(lines: "deque[str]") -> bool:
 def explained(lines: "deque[str]") -> str:
     """One sentence of what etcd last said, with what to do where that is known, and its last lines."""
     for line in reversed(lines):
-        for part, remedy in _REMEDIES:
+        for part, remedy in _REMEDIES.items():
             if part in line:
                 return f"etcd said: {line[:400]}; {remedy}"
     last = " | ".join(line[:200] for line in list(lines)[-3:])

@@ -8,6 +8,7 @@ gives up, and its ``state`` says what it is waiting for.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ _POLL = 0.05
 _PUMP_EVERY = 0.2
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
+_GRACE = 5.0
 _STEADY = 30.0  # a member that ran this long has earned a quick restart
 
 _log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ _log = logging.getLogger(__name__)
 class MemberState:
     """What the supervisor knows.
 
-    ``phase`` is stopped, starting, ready, waiting (crashed; the next start is due) or removed (by the cluster).
+    ``phase`` is stopped, starting, ready, waiting (for the next start, after a crash) or removed (by the cluster).
     """
 
     phase: str = "stopped"
@@ -44,7 +46,10 @@ class MemberState:
 
 
 class EtcdMember:
-    """Supervises the etcd of one node. ``dies_with_node``: killed with it even by kill -9, else adopted later."""
+    """Supervises the etcd of one node, on the node's main thread.
+
+    ``dies_with_node``: killed with it even by kill -9; otherwise it runs on, and the node's next run adopts it.
+    """
 
     def __init__(self, spec: EtcdSpec, binary: EtcdBinary, *, dies_with_node: bool = True) -> None:
         self._spec = spec
@@ -67,13 +72,14 @@ class EtcdMember:
         return self._state
 
     async def start(self, patience: float = 5.0) -> None:
-        """Start or adopt the member, and return once it serves, or after ``patience`` seconds if it still may.
+        """Start or adopt the member, and return once it serves, or after ``patience`` seconds.
 
         A member without a quorum serves late, so that is no error here; ``wait_ready`` waits for it.
         Raises EtcdFailed when etcd ends, OtherNode, DirectoryInUse or StoreError when the directory is
         not this member's. Nothing of another's is overwritten.
         """
         record = processes.claim(self._spec.data_dir, self._spec.name, self._spec.cluster)
+        processes.refuse_kept(self._spec.data_dir, record)
         self._endpoint = record.endpoint
         self._process = self._adopted(record) or await self._replaced(record)
         self._tasks = [asyncio.create_task(self._pump_log()), asyncio.create_task(self._watch_readiness())]
@@ -99,7 +105,7 @@ class EtcdMember:
                 )
             await asyncio.sleep(_POLL)
 
-    async def stop(self, grace: float = 5.0) -> None:
+    async def stop(self, grace: float = _GRACE) -> None:
         """End etcd: asked first, so that it hands over its leadership, and killed after ``grace`` seconds."""
         await self._end_tasks()
         if self._process:
@@ -109,8 +115,8 @@ class EtcdMember:
         self._state = replace(self._state, phase="stopped", pid=None)
 
     def _adopted(self, record: processes.Record) -> EtcdProcess | None:
-        """The process of an earlier run, when it runs as this one would be started."""
-        if not record.pid or processes.started_at(record.pid) != record.start:
+        """The process of an earlier run, when it runs as this one would be started, and is not dying with it."""
+        if self._dies_with_node or not _runs(record):
             return None
         if processes.command_of(record.pid) != self._command(_url(record.endpoint)):
             return None
@@ -122,24 +128,28 @@ class EtcdMember:
 
     async def _replaced(self, record: processes.Record) -> EtcdProcess:
         """A new process, after the end of one that an earlier run left with other settings."""
-        left = record.pid and processes.started_at(record.pid) == record.start
-        if left and f"--data-dir={self._spec.data_dir}" in processes.command_of(record.pid):
-            _log.info("ending etcd, pid %d, which an earlier run left with other settings", record.pid)
-            await _end(EtcdProcess(record.pid, None), 5.0)
-        processes.refuse_locked(self._spec.data_dir)
+        if _runs(record) and f"--data-dir={self._spec.data_dir}" in processes.command_of(record.pid):
+            _log.info("ending etcd, pid %d, which an earlier run left", record.pid)
+            await _end(EtcdProcess(record.pid, None), _GRACE)
+        await processes.refuse_locked(self._spec.data_dir)
         return self._spawn()
 
     def _spawn(self) -> EtcdProcess:
-        endpoint, url = processes.endpoint_in(self._spec.data_dir)
         if self._process is None:
-            self._endpoint = endpoint
+            self._endpoint = processes.endpoint_in(self._spec.data_dir)
         self._log.begin(anew=True)
         process = processes.start(
             self._command(_url(self._endpoint)), self._log.path, dies_with_node=self._dies_with_node
         )
         pid = process.pid
         record = processes.Record(
-            self._spec.name, self._spec.cluster, self._endpoint, pid, processes.started_at(pid)
+            self._spec.name,
+            self._spec.cluster,
+            self._endpoint,
+            pid,
+            processes.started_at(pid),
+            os.getpid(),
+            processes.started_at(os.getpid()),
         )
         processes.write_record(self._spec.data_dir, record)
         self._state = replace(self._state, phase="starting", pid=pid, adopted=False)
@@ -174,12 +184,20 @@ class EtcdMember:
                 return
             how = "" if code is None else f" with code {code}" if code >= 0 else f" by signal {-code}"
             self._note("waiting", f"etcd ended{how}. {explained(self._log.last)}")
-            self._pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY else self._pause * 2
-            _log.warning("%s; next start in %.1f s", self._state.last_failure, self._pause)
-            await asyncio.sleep(min(self._pause, _LONGEST_PAUSE))
-            self._state = replace(self._state, restarts=self._state.restarts + 1)
+            steady = time.monotonic() - began > _STEADY
+            self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, _LONGEST_PAUSE)
+            await self._restart()
+
+    async def _restart(self) -> None:
+        _log.warning("%s; next start in %.1f s", self._state.last_failure, self._pause)
+        await asyncio.sleep(self._pause)
+        self._state = replace(self._state, restarts=self._state.restarts + 1)
+        try:
             self._process = self._spawn()
-            self._tasks.append(asyncio.create_task(self._watch_readiness()))
+        except OSError as error:
+            self._note("waiting", f"etcd cannot be started: {error}; put {self._binary.path} back")
+            return
+        self._tasks.append(asyncio.create_task(self._watch_readiness()))
 
     def _note(self, phase: str, failure: str | None = None) -> None:
         pid = self._process.pid if self._process and self._process.alive else None
@@ -191,6 +209,10 @@ class EtcdMember:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _runs(record: processes.Record) -> bool:
+    return record.pid != 0 and processes.started_at(record.pid) == record.start
 
 
 def _url(endpoint: str) -> str:

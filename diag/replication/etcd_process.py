@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,13 +27,15 @@ _LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes
 
 @dataclass(frozen=True)
 class Record:
-    """``member.json``: the identity stays, the process changes. ``start`` is in clock ticks since boot."""
+    """``member.json``: the identity stays, the process and its node change. Starts are clock ticks since boot."""
 
     name: str
     cluster: str
     endpoint: str = ""
     pid: int = 0
     start: int = 0
+    node: int = 0
+    node_start: int = 0
 
 
 class EtcdProcess:
@@ -143,29 +146,41 @@ def claim(directory: Path, name: str, cluster: str) -> Record:
     return record
 
 
-def refuse_locked(directory: Path) -> None:
-    """DirectoryInUse when some process has etcd's database open: a second etcd would wait for it in silence."""
-    database = directory / "member/snap/db"
-    if not database.exists():
-        return
-    with database.open("rb") as file:
-        try:
+def refuse_kept(directory: Path, record: Record) -> None:
+    """DirectoryInUse when the node that started the recorded process is alive, and is not this one."""
+    if record.node not in {0, os.getpid()} and started_at(record.node) == record.node_start:
+        raise DirectoryInUse(f"the node with pid {record.node} keeps the etcd in {directory}; stop it first")
+
+
+async def refuse_locked(directory: Path, patience: float = 3.0) -> None:
+    """DirectoryInUse when some process keeps etcd's database open: a second etcd would wait in silence."""
+    until = time.monotonic() + patience
+    while _locked(directory / "member/snap/db"):
+        if time.monotonic() > until:
+            raise DirectoryInUse(f"an etcd that this node did not start has {directory} open; end it first")
+        await asyncio.sleep(0.02)
+
+
+def _locked(database: Path) -> bool:
+    try:
+        with database.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DirectoryInUse(
-                f"another etcd that this node did not start has {directory} open; end it first"
-            ) from None
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
-def endpoint_in(directory: Path) -> tuple[str, str]:
-    """Where etcd shall serve its node: the gRPC endpoint, and the same as etcd's URL.
+def endpoint_in(directory: Path) -> str:
+    """Where etcd shall serve its node, as gRPC names it.
 
     A socket in the directory is reached only by who may enter that; a loopback port is for paths too long.
     """
     path = directory / "client.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET:
-        return f"unix:{path}", f"unix://{path}"
+        return f"unix:{path}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    return f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+    return f"127.0.0.1:{port}"
