@@ -105,14 +105,10 @@ def encode(author: Author, time_ms: int, term: int, leader: int, commands: Seque
 def decode(stored: bytes) -> Record:
     """The record of its bytes; Damaged when they are none, or of a format this program does not know."""
     if len(stored) < _HEAD.size or stored[:4] != _MAGIC:
-        raise Damaged(
-            f"A log record begins with {stored[:8]!r}; another program wrote it."
-        )
+        raise Damaged(f"A log record begins with {stored[:8]!r}; another program wrote it.")
     _, version, crc = _HEAD.unpack_from(stored)
     if version != _FORMAT:
-        raise Damaged(
-            f"A log record has format {version}, this program reads {_FORMAT}; update it."
-        )
+        raise Damaged(f"A log record has format {version}, this program reads {_FORMAT}; update it.")
     body = stored[_HEAD.size :]
     if zlib.crc32(body) != crc:
         raise Damaged("A log record's checksum is wrong; the log was damaged on its way or in etcd.")
