@@ -12,7 +12,7 @@ from pathlib import Path
 from diag.config.model import RaftConfig
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
-#: etcd insists on advertising an address to clients; ours are reached through the supervisor alone.
+#: etcd insists on advertising an address to clients.
 _NOWHERE = "http://127.0.0.1:0"
 
 
@@ -40,13 +40,16 @@ class EtcdSpec:
     heartbeat_ms: int = 100
     election_ms: int = 1000
     tls: PeerTls | None = field(default=None)
+    node_address: str = ""  # where the node of this member is reached by gRPC
 
     def peer_url(self, address: str) -> str:
         """``address`` as etcd names a member."""
         return f"{'https' if self.tls else 'http'}://{address}"
 
 
-def spec_of(raft: RaftConfig, initial_members: Mapping[str, str], *, existing: bool = False) -> EtcdSpec:
+def spec_of(
+    raft: RaftConfig, initial_members: Mapping[str, str], *, existing: bool = False, node_address: str = ""
+) -> EtcdSpec:
     """The member of the node that ``raft`` configures; its name is the node's id in decimal."""
     tls = PeerTls(raft.etcd_peer_cert, raft.etcd_peer_key, raft.etcd_peer_ca) if raft.etcd_peer_cert else None
     return EtcdSpec(
@@ -61,6 +64,7 @@ def spec_of(raft: RaftConfig, initial_members: Mapping[str, str], *, existing: b
         heartbeat_ms=raft.etcd_heartbeat_interval,
         election_ms=raft.etcd_election_timeout,
         tls=tls,
+        node_address=node_address,
     )
 
 
@@ -73,7 +77,8 @@ def flags(spec: EtcdSpec, version: tuple[int, int, int], client_url: str) -> lis
         "listen-peer-urls": spec.peer_url(spec.listen),
         "initial-advertise-peer-urls": spec.peer_url(spec.advertise),
         "listen-client-urls": client_url,
-        "advertise-client-urls": _NOWHERE,
+        # Nobody else reaches the member itself, so it advertises its node.
+        "advertise-client-urls": f"http://{spec.node_address}" if spec.node_address else _NOWHERE,
         "initial-cluster": members,
         "initial-cluster-state": "existing" if spec.existing else "new",
         "initial-cluster-token": spec.cluster,

@@ -84,6 +84,7 @@ class Member(NamedTuple):
     name: str
     peer_urls: tuple[str, ...]
     learner: bool
+    client_urls: tuple[str, ...] = ()
 
 
 class MemberStatus(NamedTuple):
@@ -133,7 +134,9 @@ def change(message: pb.Event) -> Change:
 
 
 def members(listed: Iterable[pb.Member]) -> tuple[Member, ...]:
-    return tuple(Member(one.ID, one.name, tuple(one.peerURLs), one.isLearner) for one in listed)
+    return tuple(
+        Member(one.ID, one.name, tuple(one.peerURLs), one.isLearner, tuple(one.clientURLs)) for one in listed
+    )
 
 
 def status(message: pb.StatusResponse) -> MemberStatus:

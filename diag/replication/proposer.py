@@ -104,7 +104,11 @@ class Proposer:
         done: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.pending += 1
         await self._fly([_Proposal(encode_command(Enter(after)), done)])
-        done.result()
+        try:
+            done.result()
+        except Conflict:
+            self._refused, self._incarnation, self._number = None, os.urandom(8), 0
+            raise
 
     async def run(self) -> None:
         """Write what is proposed, until cancelled."""

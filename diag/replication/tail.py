@@ -35,6 +35,11 @@ class Tail:
         self._entries: asyncio.Queue[Sequence[Entry]] = asyncio.Queue(_AHEAD)
         self._following: asyncio.Task[None] | None = None
 
+    @property
+    def version(self) -> int:
+        """The newest entry read."""
+        return self._version
+
     async def take(self) -> list[Entry]:
         """What was read since the last call, at least one entry."""
         taken = list(await self._entries.get())
