@@ -2,7 +2,8 @@
 
 A command in the log says when. Each node pins its state right there, copies it in a thread while writes go
 on, and reports the content's hash in the log once the copy is durable. What a majority of the voters hold
-alike may leave etcd's history. A node whose own hash differs from theirs has another state, and must not serve it.
+alike may leave etcd's history. A node whose own hash differs from theirs has another state, and must not
+serve it.
 """
 
 import asyncio
