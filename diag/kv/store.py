@@ -421,6 +421,17 @@ class Store:
             self._env.copy(str(target), compact=True, txn=None if pin is None else pin.txn)
             directory.write_format(target, ready=True, node_id=self.node_id)
 
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    def sync(self) -> None:
+        """Wait until the disk has everything; for a store opened with ``sync=False``."""
+        self._refuse_closed()
+        with directory.explained(self.path):
+            self._env.sync(True)
+
     def close(self) -> None:
         """Let the directory go; idempotent. No transaction may be open."""
         if not self._closed:
