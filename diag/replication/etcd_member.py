@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class MemberState:
     """What the supervisor knows.
 
-    ``phase`` is stopped, starting, ready, waiting (for the next start, after a crash) or removed (by the cluster).
+    ``phase`` is stopped, starting, ready, waiting (to start again after a crash) or removed (by the cluster).
     """
 
     phase: str = "stopped"
@@ -48,7 +48,7 @@ class MemberState:
 class EtcdMember:
     """Supervises the etcd of one node, on the node's main thread.
 
-    ``dies_with_node``: killed with it even by kill -9; otherwise it runs on, and the node's next run adopts it.
+    ``dies_with_node``: killed with it even by kill -9; else it runs on, and the node's next run adopts it.
     """
 
     def __init__(self, spec: EtcdSpec, binary: EtcdBinary, *, dies_with_node: bool = True) -> None:
@@ -115,7 +115,7 @@ class EtcdMember:
         self._state = replace(self._state, phase="stopped", pid=None)
 
     def _adopted(self, record: processes.Record) -> EtcdProcess | None:
-        """The process of an earlier run, when it runs as this one would be started, and is not dying with it."""
+        """The process of an earlier run, when it runs as one would be started now and was let live."""
         if self._dies_with_node or not _runs(record):
             return None
         if processes.command_of(record.pid) != self._command(_url(record.endpoint)):

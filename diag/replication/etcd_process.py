@@ -27,7 +27,7 @@ _LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes
 
 @dataclass(frozen=True)
 class Record:
-    """``member.json``: the identity stays, the process and its node change. Starts are clock ticks since boot."""
+    """``member.json``: the identity stays, process and node change. Starts are clock ticks since boot."""
 
     name: str
     cluster: str
