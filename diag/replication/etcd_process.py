@@ -119,9 +119,7 @@ def read_record(directory: Path) -> Record | None:
             ) from None
         return None
     except (ValueError, TypeError):
-        raise StoreError(
-            f"{path} cannot be read as the record of a member; restore it or move it away"
-        ) from None
+        raise StoreError(f"{path} is not the record of a member; restore it or move it away") from None
 
 
 def write_record(directory: Path, record: Record) -> None:

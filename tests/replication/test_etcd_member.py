@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from diag.errors import Conflict, DirectoryInUse, EtcdFailed, NotInTime, OtherNode, StoreError
 from diag.replication.etcd_binary import EtcdBinary
@@ -205,6 +206,56 @@ async def test_certificates_that_are_missing_are_told(etcd: EtcdBinary, short_pa
     spec = replace(specs(short_path, 1)[0], tls=PeerTls("/absent/cert", "/absent/key", "/absent/ca"))
     with pytest.raises(EtcdFailed, match="/absent/"):
         await EtcdMember(spec, etcd).start(20)
+
+
+def certificates(directory: Path, authority: trustme.CA) -> PeerTls:
+    """The files of one member's certificate, which ``authority`` signed."""
+    directory.mkdir(parents=True)
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(directory / "cert.pem")
+    issued.private_key_pem.write_to_path(directory / "key.pem")
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    return PeerTls(str(directory / "cert.pem"), str(directory / "key.pem"), str(directory / "ca.pem"))
+
+
+async def test_members_trust_the_certificates_of_their_authority(etcd: EtcdBinary, short_path: Path) -> None:
+    tls = certificates(short_path / "tls", trustme.CA())
+    members = [EtcdMember(replace(spec, tls=tls), etcd) for spec in specs(short_path, 3)]
+    async with running(members) as clients:
+        await clients[0].put(b"k", b"v")
+        assert all(url.startswith("https:") for one in await clients[1].members() for url in one.peer_urls)
+
+
+async def test_a_member_with_a_strange_certificate_does_not_come_in(
+    etcd: EtcdBinary, short_path: Path
+) -> None:
+    known, strange = (
+        certificates(short_path / name, trustme.CA(organization_name=name)) for name in ("known", "strange")
+    )
+    listed = specs(short_path, 3)
+    members = [EtcdMember(replace(spec, tls=known), etcd) for spec in listed[:2]]
+    outsider = EtcdMember(replace(listed[2], tls=strange), etcd)
+    async with running(members) as clients:
+        try:
+            await outsider.start(patience=0.0)
+            with pytest.raises((NotInTime, EtcdFailed), match=r"check raft_config\.etcd_peer_cert"):
+                await outsider.wait_ready(3)
+        finally:
+            await outsider.stop(grace=1.0)
+        await clients[0].put(b"k", b"v")
+
+
+async def test_a_member_of_another_cluster_does_not_come_in(etcd: EtcdBinary, short_path: Path) -> None:
+    listed = specs(short_path, 3)
+    strange = EtcdMember(replace(listed[2], cluster="other"), etcd)
+    async with running([EtcdMember(spec, etcd) for spec in listed[:2]]) as clients:
+        try:
+            await strange.start(patience=0.0)
+            with pytest.raises((NotInTime, EtcdFailed), match="its directory is another cluster's"):
+                await strange.wait_ready(3)
+        finally:
+            await strange.stop(grace=1.0)
+        await clients[0].put(b"k", b"v")
 
 
 async def test_a_member_without_a_quorum_waits_and_says_so(etcd: EtcdBinary, short_path: Path) -> None:
