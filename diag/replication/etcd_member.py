@@ -94,9 +94,11 @@ class EtcdMember:
         self._tasks.append(asyncio.create_task(self._supervise()))
 
     async def wait_ready(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the sentence it raises
-        """Until etcd serves; NotInTime with what it last said after ``timeout`` seconds."""
+        """Until etcd serves; NotInTime after ``timeout`` seconds, EtcdFailed once the cluster removed it."""
         until = time.monotonic() + timeout
         while self._state.phase != "ready":
+            if self._state.phase == "removed":
+                raise EtcdFailed(f"etcd does not serve: {self._state.last_failure}")
             if time.monotonic() > until:
                 self._log.pump()
                 raise NotInTime(
@@ -106,7 +108,10 @@ class EtcdMember:
             await asyncio.sleep(_POLL)
 
     async def stop(self, grace: float = _GRACE) -> None:
-        """End etcd: asked first, so that it hands over its leadership, and killed after ``grace`` seconds."""
+        """End etcd: asked first, so that it hands over its leadership, and killed after ``grace`` seconds.
+
+        Close clients and watches before: etcd waits for open ones, and would take all of the grace.
+        """
         await self._end_tasks()
         if self._process:
             await _end(self._process, grace)

@@ -5,16 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trustme
 
 from diag.errors import Conflict, DirectoryInUse, EtcdFailed, NotInTime, OtherNode, StoreError
 from diag.replication.etcd_binary import EtcdBinary
-from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_flags import PeerTls
 from diag.replication.etcd_member import EtcdMember
 from diag.replication.etcd_process import started_at
@@ -22,6 +22,8 @@ from tests.polling import until, until_async
 from tests.replication.conftest import free_port, running, specs
 
 pytestmark = pytest.mark.anyio
+
+Answer = TypeVar("Answer")
 
 NODE = """
 import asyncio, sys
@@ -74,6 +76,17 @@ def nodes() -> Iterator[list[Node]]:
             os.kill(node.etcd_pid, signal.SIGKILL)
 
 
+async def persistently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """etcd changes its members only when all have been connected for five seconds and caught up."""
+    until = time.monotonic() + 30
+    while True:
+        try:
+            return await ask()
+        except Conflict:
+            assert time.monotonic() < until, "etcd never agreed"
+            await asyncio.sleep(0.2)
+
+
 async def test_a_member_serves_and_stops(etcd: EtcdBinary, short_path: Path) -> None:
     member = EtcdMember(specs(short_path, 1)[0], etcd)
     assert member.state.phase == "stopped"
@@ -109,6 +122,56 @@ async def test_a_member_that_crashes_is_started_again_with_its_data(
         found = (await client.get(b"k")).first
         assert found
         assert found.value == b"v"
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})])
+async def test_the_node_s_own_loop_supervises_as_well(
+    etcd: EtcdBinary, short_path: Path, anyio_backend: object
+) -> None:
+    member = EtcdMember(specs(short_path, 1)[0], etcd)
+    async with running([member]) as [client]:
+        first = member.state.pid
+        assert first
+        os.kill(first, signal.SIGKILL)
+        await until_async(lambda: member.state.restarts == 1)
+        await member.wait_ready(30)
+        await client.put(b"k", b"v")
+
+
+async def test_all_members_killed_at_once_come_back(etcd: EtcdBinary, short_path: Path) -> None:
+    members = [EtcdMember(spec, etcd) for spec in specs(short_path, 3)]
+    async with running(members) as clients:
+        await clients[0].put(b"k", b"v")
+        for pid in [member.state.pid for member in members]:
+            assert pid
+            os.kill(pid, signal.SIGKILL)
+        for member in members:
+            await until_async(lambda member=member: member.state.restarts == 1)  # type: ignore[misc]
+            await member.wait_ready(30)
+        found = (await clients[0].get(b"k", deadline=20)).first
+        assert found
+        assert found.value == b"v"
+
+
+async def test_a_fourth_member_learns_and_then_votes(etcd: EtcdBinary, short_path: Path) -> None:
+    listed = specs(short_path, 4)
+    first = {spec.name: spec.advertise for spec in listed[:3]}
+    members = [EtcdMember(replace(spec, initial_members=first), etcd) for spec in listed[:3]]
+    learner = EtcdMember(replace(listed[3], existing=True), etcd)
+    async with running(members) as clients:
+        await clients[0].put(b"k", b"v")
+        added = await persistently(
+            lambda: clients[0].add_member(f"http://{listed[3].advertise}", learner=True)
+        )
+        assert added.learner
+        async with running([learner]) as [client]:
+            assert (await client.status()).learner
+            with pytest.raises(Conflict, match="learner"):
+                await client.get(b"k")
+            await persistently(lambda: clients[0].promote_member(added.member_id))
+            found = await persistently(lambda: client.get(b"k"))
+            assert found.first
+            assert found.first.value == b"v"
 
 
 async def test_three_members_survive_the_death_of_their_leader(etcd: EtcdBinary, short_path: Path) -> None:
@@ -273,21 +336,10 @@ async def test_a_removed_member_is_not_started_again(etcd: EtcdBinary, short_pat
     members = [EtcdMember(spec, etcd) for spec in specs(short_path, 3)]
     async with running(members) as clients:
         gone = (await clients[2].status()).header.member_id
-        await remove(clients[0], gone)
+        await persistently(lambda: clients[0].remove_member(gone))
         await until_async(lambda: members[2].state.phase == "removed")
         assert members[2].state.restarts == 0
         assert "join again" in members[2].state.last_failure
-
-
-async def remove(client: EtcdClient, member_id: int) -> None:
-    """etcd lets no member go until all have been connected for five seconds."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            return await client.remove_member(member_id)
-        except Conflict:
-            assert time.monotonic() < until, "etcd never let the member go"
-            await asyncio.sleep(0.2)
 
 
 async def test_the_record_names_the_process(etcd: EtcdBinary, short_path: Path) -> None:
