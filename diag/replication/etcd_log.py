@@ -77,7 +77,7 @@ _REMEDIES = {
     "cannot assign requested address": "this machine has no such address; set raft_config.raft_listen_host",
     "has already been bootstrapped": "the cluster knows this member, and its data is not here; bring the "
     "directory back, or remove the member from the cluster and join again",
-    "member count is unequal": "the members given are not the running cluster's; join through one of its nodes",
+    "member count is unequal": "the members given are not the cluster's; join through one of its nodes",
     "unmatched member while checking PeerURLs": "its raft_advertise_host and raft_api_port are not what the "
     "cluster was told; use the address the node joined with",
     "cluster ID mismatch": "its directory is another cluster's; give this node a directory of its own",

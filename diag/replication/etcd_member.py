@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class MemberState:
     """What the supervisor knows.
 
-    ``phase`` is stopped, starting, ready, waiting (for the next start, after a crash) or removed (by the cluster).
+    ``phase`` is stopped, starting, ready, waiting (to start again after a crash) or removed (by the cluster).
     """
 
     phase: str = "stopped"
@@ -48,7 +48,7 @@ class MemberState:
 class EtcdMember:
     """Supervises the etcd of one node, on the node's main thread.
 
-    ``dies_with_node``: killed with it even by kill -9; otherwise it runs on, and the node's next run adopts it.
+    ``dies_with_node``: killed with it even by kill -9; else it runs on, and the node's next run adopts it.
     """
 
     def __init__(self, spec: EtcdSpec, binary: EtcdBinary, *, dies_with_node: bool = True) -> None:
@@ -94,9 +94,11 @@ class EtcdMember:
         self._tasks.append(asyncio.create_task(self._supervise()))
 
     async def wait_ready(self, timeout: float) -> None:  # noqa: ASYNC109 - part of the sentence it raises
-        """Until etcd serves; NotInTime with what it last said after ``timeout`` seconds."""
+        """Until etcd serves; NotInTime after ``timeout`` seconds, EtcdFailed once the cluster removed it."""
         until = time.monotonic() + timeout
         while self._state.phase != "ready":
+            if self._state.phase == "removed":
+                raise EtcdFailed(f"etcd does not serve: {self._state.last_failure}")
             if time.monotonic() > until:
                 self._log.pump()
                 raise NotInTime(
@@ -106,7 +108,10 @@ class EtcdMember:
             await asyncio.sleep(_POLL)
 
     async def stop(self, grace: float = _GRACE) -> None:
-        """End etcd: asked first, so that it hands over its leadership, and killed after ``grace`` seconds."""
+        """End etcd: asked first, so that it hands over its leadership, and killed after ``grace`` seconds.
+
+        Close clients and watches before: etcd waits for open ones, and would take all of the grace.
+        """
         await self._end_tasks()
         if self._process:
             await _end(self._process, grace)
@@ -115,7 +120,7 @@ class EtcdMember:
         self._state = replace(self._state, phase="stopped", pid=None)
 
     def _adopted(self, record: processes.Record) -> EtcdProcess | None:
-        """The process of an earlier run, when it runs as this one would be started, and is not dying with it."""
+        """The process of an earlier run, when it runs as one would be started now and was let live."""
         if self._dies_with_node or not _runs(record):
             return None
         if processes.command_of(record.pid) != self._command(_url(record.endpoint)):

@@ -27,7 +27,7 @@ _LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes
 
 @dataclass(frozen=True)
 class Record:
-    """``member.json``: the identity stays, the process and its node change. Starts are clock ticks since boot."""
+    """``member.json``: the identity stays, process and node change. Starts are clock ticks since boot."""
 
     name: str
     cluster: str
@@ -119,9 +119,7 @@ def read_record(directory: Path) -> Record | None:
             ) from None
         return None
     except (ValueError, TypeError):
-        raise StoreError(
-            f"{path} cannot be read as the record of a member; restore it or move it away"
-        ) from None
+        raise StoreError(f"{path} is not the record of a member; restore it or move it away") from None
 
 
 def write_record(directory: Path, record: Record) -> None:

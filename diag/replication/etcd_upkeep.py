@@ -65,10 +65,9 @@ class EtcdUpkeep:
         return True
 
     async def _defragment_in_turn(self) -> bool:
-        alarm = await self._alarm()
-        if not _worth_it(await self._client.status(), alarmed=alarm is not None):
-            return False
         status = await self._client.status()
+        if not _worth_it(status, alarmed=bool(await self._alarms())):
+            return False
         await asyncio.sleep(await self._turns_before(status) * max(self._turn, status.db_size / _SLOWEST))
         status = await self._client.status()
         if status.learner or not status.leader or status.raft_index - status.applied_index > _LAG:
@@ -86,21 +85,22 @@ class EtcdUpkeep:
         return order.index(own) if own in order else len(order)
 
     async def _disarm(self) -> bool:
-        """Take back this member's own alarm; the others take back theirs once they have room."""
-        alarm = await self._alarm()
+        """Take back this member's own alarm; the leader, who is last, takes back a dead member's too."""
         status = await self._client.status()
-        if alarm is None or status.db_size >= self._quota:
+        if status.db_size >= self._quota:
             return False
-        await self._client.disarm(alarm)
-        _log.warning(
-            "etcd has room again: %d of %d bytes; its alarm is disarmed", status.db_size, self._quota
-        )
-        return True
+        alarms = [alarm for alarm in await self._alarms() if status.is_leader or _own(alarm, status)]
+        for alarm in alarms:
+            await self._client.disarm(alarm)
+            _log.warning("etcd has room again, %d of %d bytes: alarm disarmed", status.db_size, self._quota)
+        return bool(alarms)
 
-    async def _alarm(self) -> Alarm | None:
-        own = (await self._client.status()).header.member_id
-        raised = await self._client.alarms()
-        return next((alarm for alarm in raised if alarm == Alarm(own, NOSPACE)), None)
+    async def _alarms(self) -> list[Alarm]:
+        return [alarm for alarm in await self._client.alarms() if alarm.kind == NOSPACE]
+
+
+def _own(alarm: Alarm, status: MemberStatus) -> bool:
+    return alarm.member_id == status.header.member_id
 
 
 def _worth_it(status: MemberStatus, *, alarmed: bool) -> bool:

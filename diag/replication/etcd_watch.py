@@ -24,6 +24,7 @@ class Watch:
     """``async for batch in watch`` from ``start_revision`` on; open it by ``EtcdClient.watch``.
 
     Iteration raises Compacted, LogWatchCancelled or LogWatchClosed; a watch that has ended stays so.
+    Give it a task of its own: to give up waiting for one batch (a cancellation, a timeout) ends the watch.
     """
 
     def __init__(self, connection: Connection, key: bytes, start_revision: int) -> None:
@@ -60,7 +61,10 @@ class Watch:
         return wire.header(answer.header)
 
     async def progress(self) -> None:
-        """Ask how far the watch is; the answer is a batch without changes, behind all up to its revision."""
+        """Ask how far the watch is; the answer is a batch without changes, behind all up to its revision.
+
+        etcd drops the question while the watch still catches up, so ask again until it is answered.
+        """
         await self._write(pb.WatchRequest(progress_request=pb.WatchProgressRequest()))
 
     def close(self) -> None:
