@@ -12,7 +12,7 @@ from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
-from diag.replication import Joining, LogId, NodeAddress
+from diag.replication import Joining, NodeAddress
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
@@ -51,7 +51,12 @@ class ClusterEngine:
     source: EtcdSource
 
     def __init__(
-        self, raft: RaftConfig, node: NodeAddress, grpc_address: str, access: Access, clock_ms: Callable[[], int]
+        self,
+        raft: RaftConfig,
+        node: NodeAddress,
+        grpc_address: str,
+        access: Access,
+        clock_ms: Callable[[], int],
     ) -> None:
         self._raft = raft
         self._node = node
@@ -206,7 +211,9 @@ class ClusterEngine:
 
     def _use_sources(self, seen: Seen) -> None:
         """This node's own member first, unless it is a learner's, which answers nothing; then other voters."""
-        ways: list[LogSource] = [] if seen.state == "Learner" or not hasattr(self, "source") else [self.source]
+        ways: list[LogSource] = (
+            [] if seen.state == "Learner" or not hasattr(self, "source") else [self.source]
+        )
         for voter in seen.voters:
             if voter.node_id != self._node.node_id and voter.grpc_advertise:
                 ways.append(self._through(voter.node_id))

@@ -59,7 +59,9 @@ class EtcdMembership:
             return
         voters = [one for one in members if not one.learner]
         if voters == [member]:
-            raise Conflict(f"Node {node_id} is the last voter; a cluster without voters has no state. Stop it.")
+            raise Conflict(
+                f"Node {node_id} is the last voter; a cluster without voters has no state. Stop it."
+            )
         await self._patiently(lambda: self._client.remove_member(member.member_id))
 
     async def _member(self, node_id: int) -> Member:
