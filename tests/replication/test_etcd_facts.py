@@ -45,6 +45,13 @@ async def test_a_leader_knows_its_peers(etcd: EtcdBinary, short_path: Path) -> N
         assert sorted(seen) == ["Follower", "Follower", "Leader"]
 
 
+async def candidacy(reader: FactsReader) -> None:
+    while True:
+        if (await reader.read()).raft_state in {"PreCandidate", "Candidate"}:
+            return
+        await asyncio.sleep(0.02)
+
+
 async def test_a_survivor_without_a_quorum_is_a_candidate(etcd: EtcdBinary, short_path: Path) -> None:
     members = [EtcdMember(spec, etcd) for spec in specs(short_path, 3)]
     async with running(members):
@@ -52,6 +59,5 @@ async def test_a_survivor_without_a_quorum_is_a_candidate(etcd: EtcdBinary, shor
         await members[2].stop(grace=0.0)
         reader = FactsReader(members[0].endpoint)
         async with asyncio.timeout(30):
-            while (await reader.read()).raft_state not in {"PreCandidate", "Candidate"}:
-                await asyncio.sleep(0.02)
+            await candidacy(reader)
         await reader.close()
