@@ -123,6 +123,7 @@ def _unpack(scratch: Path, source: str) -> None:
         "Dir::Etc::sourceparts": "-",
         "Dir::Etc::preferencesparts": "-",
         "Acquire::Languages": "none",
+        "Acquire::Retries": "1",
         "APT::Update::Error-Mode": "any",  # a mirror that is out of reach is an error, not a warning
         "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
     }

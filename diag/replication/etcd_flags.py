@@ -55,8 +55,8 @@ def spec_of(
     return EtcdSpec(
         name=str(raft.id),
         data_dir=raft.raft_dir.absolute() / "etcd",
-        listen=f"{raft.raft_listen_host}:{raft.raft_api_port}",
-        advertise=f"{raft.raft_advertise_host}:{raft.raft_api_port}",
+        listen=_address(raft.raft_listen_host, raft.raft_api_port),
+        advertise=_address(raft.raft_advertise_host, raft.raft_api_port),
         cluster=raft.cluster_name,
         initial_members=initial_members,
         existing=existing,
@@ -66,6 +66,10 @@ def spec_of(
         tls=tls,
         node_address=node_address,
     )
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
 def flags(spec: EtcdSpec, version: tuple[int, int, int], client_url: str) -> list[str]:

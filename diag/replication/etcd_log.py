@@ -28,11 +28,11 @@ class EtcdLog:
         self._partial = b""
 
     def begin(self, *, anew: bool) -> None:
-        """Read from here on: from the file's end, or, when ``anew``, from a file that is emptied."""
+        """Read from here on: from the file's end, or, when ``anew``, in a new file; one old one is kept."""
         self.last.clear()
         self._partial = b""
-        if anew:
-            self.path.write_bytes(b"")
+        if anew and self.path.exists():
+            self.path.replace(self.path.with_suffix(".log.1"))
         self._read = self.path.stat().st_size if self.path.exists() else 0
 
     def pump(self) -> None:
@@ -73,6 +73,7 @@ _TLS = "check raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"
 
 #: Part of etcd's last words -> what to do.
 _REMEDIES = {
+    "expected IP in URL for binding": "raft_config.raft_listen_host must be an IP address",
     "address already in use": "another process listens there; end it, or change raft_config.raft_api_port",
     "cannot assign requested address": "this machine has no such address; set raft_config.raft_listen_host",
     "has already been bootstrapped": "the cluster knows this member, and its data is not here; bring the "

@@ -60,6 +60,7 @@ class EtcdMember:
         self._log = EtcdLog(spec.data_dir / "etcd.log")
         self._process: EtcdProcess | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._readiness: asyncio.Task[None] | None = None  # one for each process
         self._pause = _FIRST_PAUSE
 
     @property
@@ -82,7 +83,8 @@ class EtcdMember:
         processes.refuse_kept(self._spec.data_dir, record)
         self._endpoint = record.endpoint
         self._process = self._adopted(record) or await self._replaced(record)
-        self._tasks = [asyncio.create_task(self._pump_log()), asyncio.create_task(self._watch_readiness())]
+        self._tasks = [asyncio.create_task(self._pump_log())]
+        self._readiness = asyncio.create_task(self._watch_readiness())
         until = time.monotonic() + patience
         while time.monotonic() < until and self._state.phase != "ready":
             if not self._process.alive:
@@ -128,6 +130,7 @@ class EtcdMember:
         _log.info("adopting etcd, pid %d, which an earlier run of this node left", record.pid)
         self._log.begin(anew=False)
         process = EtcdProcess(record.pid, None)
+        self._record(process)
         self._state = MemberState("starting", process.pid, adopted=True)
         return process
 
@@ -146,19 +149,22 @@ class EtcdMember:
         process = processes.start(
             self._command(_url(self._endpoint)), self._log.path, dies_with_node=self._dies_with_node
         )
-        pid = process.pid
+        self._record(process)
+        self._state = replace(self._state, phase="starting", pid=process.pid, adopted=False)
+        return process
+
+    def _record(self, process: EtcdProcess) -> None:
+        node, etcd = os.getpid(), process.pid
         record = processes.Record(
-            self._spec.name,
-            self._spec.cluster,
-            self._endpoint,
-            pid,
-            processes.started_at(pid),
-            os.getpid(),
-            processes.started_at(os.getpid()),
+            name=self._spec.name,
+            cluster=self._spec.cluster,
+            endpoint=self._endpoint,
+            pid=etcd,
+            start=processes.started_at(etcd),
+            node=node,
+            node_start=processes.started_at(node),
         )
         processes.write_record(self._spec.data_dir, record)
-        self._state = replace(self._state, phase="starting", pid=pid, adopted=False)
-        return process
 
     def _command(self, client_url: str) -> list[str]:
         return [str(self._binary.path), *flags(self._spec, self._binary.version, client_url)]
@@ -183,12 +189,13 @@ class EtcdMember:
         while self._process:
             began = time.monotonic()
             code = await self._process.exited()
+            if self._readiness:
+                self._readiness.cancel()
             self._log.pump()
             if removed(self._log.last):
                 self._note("removed", "the cluster removed this member; join again with an empty directory")
                 return
-            how = "" if code is None else f" with code {code}" if code >= 0 else f" by signal {-code}"
-            self._note("waiting", f"etcd ended{how}. {explained(self._log.last)}")
+            self._note("waiting", _why(code, explained(self._log.last)))
             steady = time.monotonic() - began > _STEADY
             self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, _LONGEST_PAUSE)
             await self._restart()
@@ -202,7 +209,7 @@ class EtcdMember:
         except OSError as error:
             self._note("waiting", f"etcd cannot be started: {error}; put {self._binary.path} back")
             return
-        self._tasks.append(asyncio.create_task(self._watch_readiness()))
+        self._readiness = asyncio.create_task(self._watch_readiness())
 
     def _note(self, phase: str, failure: str | None = None) -> None:
         pid = self._process.pid if self._process and self._process.alive else None
@@ -210,10 +217,17 @@ class EtcdMember:
         self._state = replace(self._state, phase=phase, pid=pid, last_failure=last)
 
     async def _end_tasks(self) -> None:
-        tasks, self._tasks = self._tasks, []
+        tasks = self._tasks + ([self._readiness] if self._readiness else [])
+        self._tasks, self._readiness = [], None
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _why(code: int | None, said: str) -> str:
+    if code is None:
+        return f"etcd ended. {said}"
+    return f"etcd was ended by signal {-code}" if code < 0 else f"etcd ended with code {code}. {said}"
 
 
 def _runs(record: processes.Record) -> bool:

@@ -1,8 +1,9 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
-from diag.replication.etcd_fetch import CannotFetch, main, mirror
+from diag.replication.etcd_fetch import CannotFetch, fetch, main, mirror
 
 STANZA = """\
 Types: deb
@@ -42,6 +43,13 @@ def test_a_disabled_source_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d/debian.sources").write_text("Enabled: no\n" + STANZA.split("\n\n")[1])
     with pytest.raises(CannotFetch):
         mirror(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get: fetching is for Debian")
+def test_a_mirror_out_of_reach_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CannotFetch, match=r"apt could not bring it: E: Failed to fetch|is missing"):
+        fetch(tmp_path / "etcd", "http://127.0.0.1:9/debian")
+    assert not (tmp_path / "etcd").exists()
 
 
 def test_what_is_there_already_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ def test_the_member_is_the_node() -> None:
     assert (spec.name, spec.data_dir) == ("7", Path("/data/etcd"))
     assert (spec.listen, spec.advertise) == ("0.0.0.0:28103", "node7:28103")
     given = flags(spec, (3, 5, 30), "unix:///data/etcd/client.sock")
+    assert spec_of(raft(raft_listen_host="::1"), {}).listen == "[::1]:28103"
     assert "--initial-cluster=7=http://node7:28103" in given
     assert "--initial-cluster-state=new" in given
     assert "--pre-vote=true" in given

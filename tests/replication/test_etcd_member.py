@@ -215,6 +215,10 @@ async def test_a_member_that_outlived_its_node_is_adopted(
     async with running([member]) as [client]:
         assert (member.state.pid, member.state.adopted) == (nodes[0].etcd_pid, True)
         await client.put(b"k", b"v")
+        os.kill(nodes[0].etcd_pid, signal.SIGKILL)
+        await until_async(lambda: member.state.restarts == 1)
+        await member.wait_ready(30)
+        assert not member.state.adopted
     assert not nodes[0].etcd_runs()
 
 
@@ -263,6 +267,12 @@ async def test_a_port_that_is_taken_is_told(etcd: EtcdBinary, short_path: Path) 
     async with running([EtcdMember(first, etcd)]):
         with pytest.raises(EtcdFailed, match="already in use; another process listens there"):
             await EtcdMember(taken, etcd).start(20)
+
+
+async def test_a_listening_host_that_is_a_name_is_told(etcd: EtcdBinary, short_path: Path) -> None:
+    spec = replace(specs(short_path, 1)[0], listen=f"name.invalid:{free_port()}")
+    with pytest.raises(EtcdFailed, match="raft_listen_host must be an IP address"):
+        await EtcdMember(spec, etcd).start(20)
 
 
 async def test_certificates_that_are_missing_are_told(etcd: EtcdBinary, short_path: Path) -> None:
