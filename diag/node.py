@@ -19,6 +19,7 @@ from diag.admin.checks import node_checks
 from diag.admin.guard import Guard
 from diag.admin.server import AdminServer
 from diag.config import Config, show_config
+from diag.errors import ConfigError
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.replacement import recover
@@ -84,6 +85,8 @@ class Node:
 
     async def _start(self) -> None:
         config, raft = self._config, self._config.raft_config
+        if raft.log_engine != "embedded":
+            raise ConfigError(f"raft_config.log_engine = {raft.log_engine!r} is not a part of this node yet")
         recover(raft.raft_dir / DATA_DIR)
         store = Store.open(raft.raft_dir / DATA_DIR, node_id=raft.id)
         self._running.callback(store.close)
