@@ -36,6 +36,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+LogEngine = Literal["embedded", "etcd"]
 LogFormat = Literal["text", "json", "identical"]
 
 
@@ -97,9 +98,15 @@ class Log(Section):
 
 
 class RaftConfig(Section):
-    """Identity, data directory and membership of this node. Intervals are milliseconds."""
+    """Identity, data directory and membership of this node. Intervals are milliseconds.
+
+    ``log_engine`` is this service's own key: ``embedded`` keeps the log of a single node in its store,
+    ``etcd`` makes the node a member of a cluster. ``join`` names raft addresses of members,
+    ``leave_via`` admin addresses of them.
+    """
 
     id: Count = 0
+    log_engine: LogEngine = "embedded"
     raft_dir: Annotated[Path, AfterValidator(_directory)] = Path("./.databend/meta")
     raft_listen_host: str = "127.0.0.1"
     raft_advertise_host: str = Field(default_factory=socket.gethostname)

@@ -1,4 +1,4 @@
-"""One node of a cluster, put together: its etcd member, its store, its log, and its ways to the other nodes."""
+"""One node of a cluster, put together: its etcd member, store and log, and its ways to the other nodes."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class ClusterEngine:
-    """Everything of a cluster's node but its servers. ``grpc_address`` is where the other nodes reach it.
+    """Everything of a cluster's node but its servers. Other nodes reach it at ``node.grpc_advertise``.
 
     ``start`` raises with nothing left running; then ``store``, ``log``, ``membership``, ``peers`` and
     ``source`` (this node's own member) are there.
@@ -54,13 +54,11 @@ class ClusterEngine:
         self,
         raft: RaftConfig,
         node: NodeAddress,
-        grpc_address: str,
         access: Access,
         clock_ms: Callable[[], int],
     ) -> None:
         self._raft = raft
         self._node = node
-        self._grpc_address = grpc_address
         self._access = access
         self._clock_ms = clock_ms
         self._patience = raft.wait_leader_timeout / 1000
@@ -102,11 +100,11 @@ class ClusterEngine:
 
     async def _spec(self) -> EtcdSpec:
         """A member that was here before goes on; another is a cluster's first, or joins one."""
-        raft = self._raft
-        first = spec_of(raft, {str(raft.id): _raft_address(self._node)}, node_address=self._grpc_address)
+        raft, node = self._raft, self._node
+        first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
         if (first.data_dir / "member").exists() or not raft.join:
             return first
-        this = Joining(raft.id, str(raft.id), _raft_address(self._node), self._grpc_address, raft.learner)
+        this = Joining(raft.id, str(raft.id), _raft_address(node), node.grpc_advertise or "", raft.learner)
         joined = await join(raft.join, this, first, self._access, self._patience)
         members = dict(entry.split("=", 1) for entry in joined.initial_cluster.split(","))
         addresses = {name: url.partition("://")[2] for name, url in members.items()}
@@ -190,7 +188,7 @@ class ClusterEngine:
             await log.stop()
             if isinstance(failure, TimeoutError):
                 raise Unavailable(
-                    f"This node did not catch up with the cluster within {self._patience:g} s; start it again."
+                    f"This node did not catch up with the cluster in {self._patience:g} s; start it again."
                 ) from None
             raise
         self.log = log
@@ -210,14 +208,16 @@ class ClusterEngine:
         await asyncio.to_thread(self._state.renew, info)
 
     def _use_sources(self, seen: Seen) -> None:
-        """This node's own member first, unless it is a learner's, which answers nothing; then other voters."""
-        ways: list[LogSource] = (
-            [] if seen.state == "Learner" or not hasattr(self, "source") else [self.source]
-        )
-        for voter in seen.voters:
-            if voter.node_id != self._node.node_id and voter.grpc_advertise:
-                ways.append(self._through(voter.node_id))
-        self._sources.replace(ways)
+        """The own member first, unless it is a learner's, which answers nothing; then other voters."""
+        if not hasattr(self, "source"):
+            return
+        own: list[LogSource] = [] if seen.state == "Learner" else [self.source]
+        others = [
+            self._through(voter.node_id)
+            for voter in seen.voters
+            if voter.node_id != self._node.node_id and voter.grpc_advertise
+        ]
+        self._sources.replace([*own, *others])
 
     def _through(self, node_id: int) -> PeerSource:
         client = self.peers.client(node_id)

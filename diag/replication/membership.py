@@ -37,7 +37,7 @@ class EtcdMembership:
         known = next((member for member in members if url in member.peer_urls), None)
         if known is not None and known.name:
             _log.warning("Node %d comes back without its data; its old member is taken out", node.node_id)
-            await self._patiently(lambda: self._client.remove_member(known.member_id))
+            await self._take_out(known)
             known = None
         if known is None:
             await self._patiently(lambda: self._client.add_member(url, learner=True))
@@ -62,6 +62,9 @@ class EtcdMembership:
             raise Conflict(
                 f"Node {node_id} is the last voter; a cluster without voters has no state. Stop it."
             )
+        await self._take_out(member)
+
+    async def _take_out(self, member: Member) -> None:
         await self._patiently(lambda: self._client.remove_member(member.member_id))
 
     async def _member(self, node_id: int) -> Member:
@@ -94,8 +97,8 @@ def _check_free(members: tuple[Member, ...], node: Joining, url: str) -> None:
     for member in members:
         if member.name == str(node.node_id) and url not in member.peer_urls:
             raise Conflict(
-                f"Id {node.node_id} is taken by the node at {', '.join(member.peer_urls)}; give this one another "
-                "id, or remove that one first (diag leave)."
+                f"Id {node.node_id} is taken by the node at {', '.join(member.peer_urls)}; give this one "
+                "another id, or remove that one first (diag leave)."
             )
         if url in member.peer_urls and member.name not in ("", str(node.node_id)):
             raise Conflict(f"{node.raft_address} is node {member.name}'s address; give this node its own.")

@@ -1,4 +1,4 @@
-"""The store of a cluster's node: opened without waiting for the disk, and renewed from a snapshot when need be.
+"""The store of a cluster's node: written without waiting for the disk, renewed from a snapshot.
 
 etcd has made every entry durable before it comes here, so the store need not: what a crash of the machine
 spoils is taken from the last snapshot and the log again.
