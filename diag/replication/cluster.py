@@ -22,6 +22,7 @@ from diag.replication.etcd_member import EtcdMember
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
 from diag.replication.joining import join
+from diag.replication.member_list import MemberList
 from diag.replication.membership import EtcdMembership
 from diag.replication.peer_client import Access, PeerClient
 from diag.replication.peer_source import PeerSource
@@ -119,7 +120,9 @@ class ClusterEngine:
         self._running.push_async_callback(self._client.close)
         facts = FactsReader(self._member.endpoint)
         self._running.push_async_callback(facts.close)
-        self._view = View(self._client, facts, self._use_sources)
+        members = MemberList(spec)
+        self._running.push_async_callback(members.close)
+        self._view = View(self._client, lambda: members.at(spec.advertise), facts, self._use_sources)
         self._upkeep = EtcdUpkeep(self._client, spec.quota_bytes)
 
     async def _await_leader(self) -> None:

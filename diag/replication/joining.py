@@ -6,18 +6,15 @@ gRPC address.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-import httpx
 
 from diag.errors import MetaError, Unavailable
 from diag.replication import Joined, Joining
 from diag.replication.etcd_flags import EtcdSpec
+from diag.replication.member_list import MemberList
 from diag.replication.peer_client import Access, PeerClient
 
-_SECONDS = 3.0
 _PAUSE = 0.5
 
 _log = logging.getLogger(__name__)
@@ -61,15 +58,8 @@ async def _ask(address: str, node: Joining, spec: EtcdSpec, access: Access) -> J
 
 async def _nodes(address: str, spec: EtcdSpec) -> list[str]:
     """The gRPC addresses of the members, by the one at a raft address."""
-    tls = spec.tls
-    secured: dict[str, Any] = {} if tls is None else {"verify": tls.ca, "cert": (tls.cert, tls.key)}
+    members = MemberList(spec)
     try:
-        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, **secured) as http:
-            answer = await http.get(f"{spec.peer_url(address)}/members")
-            members: list[Mapping[str, Any]] = answer.raise_for_status().json()
-            urls = [url for member in members for url in member.get("clientURLs") or ()]
-    except (httpx.HTTPError, ValueError, AttributeError, TypeError) as failure:
-        raise Unavailable(
-            f"at {address} no raft port of a cluster node answers ({failure or type(failure).__name__})."
-        ) from None
-    return [urlsplit(url).netloc for url in urls]
+        return [urlsplit(url).netloc for member in await members.at(address) for url in member.client_urls]
+    finally:
+        await members.close()

@@ -6,7 +6,7 @@ address, so the list of members is the list of nodes, and needs no table of its 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -46,10 +46,20 @@ class Seen:
 
 
 class View:
-    """Looks at the member behind ``client``; ``changed`` hears of each look that differs from the last."""
+    """Looks at the member behind ``client``; ``changed`` hears of each look that differs from the last.
 
-    def __init__(self, client: EtcdClient, facts: FactsReader, changed: Callable[[Seen], None]) -> None:
+    ``members`` gives the cluster's members as that one knows them.
+    """
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        members: Callable[[], Awaitable[tuple[Member, ...]]],
+        facts: FactsReader,
+        changed: Callable[[Seen], None],
+    ) -> None:
         self._client = client
+        self._members = members
         self._facts = facts
         self._changed = changed
         self.seen = Seen()
@@ -64,7 +74,7 @@ class View:
         """Look once. A member that does not answer knows no leader; its members are those last known."""
         try:
             status = await self._client.status()
-            members = await self._client.members(linearizable=False)
+            members = await self._members()
             facts = await self._facts.read()
         except MetaError as failure:
             _log.debug("This node's etcd does not tell of itself: %s", failure)
