@@ -5,6 +5,7 @@ running profile was ended, so that nothing acknowledged is lost and nothing is
 left behind.
 """
 
+import asyncio
 import hashlib
 import logging
 import sys
@@ -23,6 +24,7 @@ from diag.admin.server import AdminServer
 from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
 from diag.config.model import RaftConfig
+from diag.errors import Compacted
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
@@ -76,6 +78,14 @@ class Node:
             await self._running.aclose()
             raise
         _logger.info("%s", self.banner())
+
+    async def fell_behind(self) -> None:
+        """Returns when the node must be started again to go on; a node of its own never does."""
+        if isinstance(self._engine, ClusterEngine):
+            reason = await asyncio.shield(self._engine.log.failed)
+            if isinstance(reason, Compacted):
+                return
+        await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Stop serving, finish what was acknowledged, release the data directory."""

@@ -6,7 +6,7 @@ Automatic compaction stays off too: only the log knows what its snapshots alread
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from diag.config.model import RaftConfig
@@ -39,7 +39,7 @@ class EtcdSpec:
     quota_bytes: int = 2 * 1024**3
     heartbeat_ms: int = 100
     election_ms: int = 1000
-    tls: PeerTls | None = field(default=None)
+    tls: PeerTls | None = None
     node_address: str = ""  # where the node of this member is reached by gRPC
 
     def peer_url(self, address: str) -> str:
