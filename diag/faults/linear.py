@@ -84,7 +84,7 @@ def check_seqs(operations: Iterable[Operation]) -> Answer:
 class _Event:
     """The begin or the end of an operation, in a list that placed operations are taken out of."""
 
-    __slots__ = ("index", "end", "before", "after")
+    __slots__ = ("after", "before", "end", "index")
 
     def __init__(self, index: int, end: "_Event | None") -> None:
         self.index = index
@@ -207,7 +207,7 @@ def _relevant(operations: Iterable[Operation]) -> list[Operation]:
 
 
 def _hints_at_unseen(operations: Sequence[Operation]) -> bool:
-    """Whether an operation may tell of a record that no reply showed: by a refusal without it, or by its seq."""
+    """Whether an operation may tell of a record no reply showed: by a bare refusal, or by its seq."""
     seqs = {0} | {each.found.seq for each in operations if each.found is not None}
     seqs |= {each.seq for each in operations if each.seq is not None}
     return any(

@@ -2,7 +2,6 @@
 
 import random
 
-
 from diag.faults.history import Kind, Operation, Outcome, Seen
 
 
