@@ -3,7 +3,7 @@
 A call is made once: a client that tries again by itself would make two attempts look like one. Before the
 first call of a connection comes one without effect, so that a refused connection, a failed handshake or a
 dead node is met before a write was sent, and is a certain failure. After a write was sent, only answers
-that are given before a node proposes anything are certain; all others leave the outcome unknown, whatever they say:
+that are given before a node proposes anything are certain; all others leave the outcome unknown:
 UNAVAILABLE may come from a node that stops after the log took the write, DEADLINE_EXCEEDED and CANCELLED say
 nothing, and INTERNAL and RESOURCE_EXHAUSTED can be met on the way back.
 """
@@ -41,7 +41,7 @@ class CallFailed(Exception):
 
 
 class Caller:
-    """One client's connection to the node at ``endpoint``; each call ends within twice ``deadline`` seconds."""
+    """One client's connection to the node at ``endpoint``; calls end within twice ``deadline`` seconds."""
 
     def __init__(self, endpoint: str, deadline: float) -> None:
         self._client = MetaClient([endpoint], timeout=deadline, attempts=1)

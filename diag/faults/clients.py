@@ -7,6 +7,7 @@ read back at once through another node.
 """
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Mapping
@@ -40,14 +41,14 @@ class Ledger:
     def longest_gap(self, since: float, until: float) -> float:
         """Seconds without an acknowledgement, at most, between two times."""
         times = [since, *(each for each in self.ack_times if since < each < until), until]
-        return max(after - before for before, after in zip(times, times[1:], strict=False))
+        return max(after - before for before, after in itertools.pairwise(times))
 
 
 class Clients:
     """``count`` clients over ``nodes`` (name to host:port), at work inside ``async with``.
 
-    Keys begin with ``prefix``. ``deadline`` bounds a call, ``rest`` is what a client waits between turns; both in
-    seconds. On exit every call under way ends first, within its deadline.
+    Keys begin with ``prefix``. ``deadline`` bounds a call, ``rest`` is what a client waits between
+    turns; both in seconds. On exit every call under way ends first, within its deadline.
     """
 
     def __init__(
