@@ -1,8 +1,8 @@
 """The wall clock of one process, moved while it runs, by Debian's libfaketime and a file that it reads.
 
 Only the wall clock jumps: deadlines and timers are of the monotonic clock, which no jump of a real machine's
-clock moves either. It works for programs that ask the C library for the time, as Python does; Go programs, and so
-etcd, ask the kernel and keep the true time.
+clock moves either. It works for programs that ask the C library for the time, as Python does; Go programs,
+and so etcd, ask the kernel and keep the true time.
 """
 
 from pathlib import Path

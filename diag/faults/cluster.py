@@ -1,8 +1,10 @@
-"""What a scenario needs of a cluster. A cluster of meta processes with their etcd members fulfils it, and so does one node."""
+"""What a scenario needs of a cluster: meta processes with their etcd members, or one embedded node."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from diag.faults.answers import LostAnswers
+from diag.faults.clock import Clock
 from diag.faults.disk import Disk
 from diag.faults.network import Network
 
@@ -17,14 +19,14 @@ class Pids(NamedTuple):
 class Digest(NamedTuple):
     """The content of a node's state machine at one applied index."""
 
-    index: int
-    hash: str
+    applied: int
+    content: str
 
 
 class Cluster(Protocol):
     """Nodes with fixed names and client endpoints, which stay the same over restarts.
 
-    Calls block for a bounded time and raise MetaError when they fail: the runner makes them off its event loop.
+    Calls block for a bounded time and raise MetaError when they fail; the runner makes them off its loop.
     """
 
     @property
@@ -39,6 +41,14 @@ class Cluster(Protocol):
 
     def disk(self, name: str) -> Disk | None:
         """The disk below a node's data, None when the node has no disk of its own."""
+        ...
+
+    def clock(self, name: str) -> Clock | None:
+        """The clock of a node's meta process, None when it has the machine's."""
+        ...
+
+    def answers(self, name: str) -> LostAnswers | None:
+        """The proxy between a node and its etcd member, None when there is none."""
         ...
 
     def endpoint(self, name: str) -> str:
@@ -59,6 +69,10 @@ class Cluster(Protocol):
 
     def killed(self, name: str) -> None:
         """The node's processes were killed from outside: forget them, so that ``start`` may follow."""
+        ...
+
+    def is_running(self, name: str) -> bool:
+        """Whether the node's meta process exists."""
         ...
 
     def is_healthy(self, name: str) -> bool:

@@ -1,10 +1,10 @@
-"""A disk of its own for a node: an ext4 in a file, mounted by a loop device, which can be full, slow or stuck.
+"""A disk of its own for a node: an ext4 in a file on a loop device, which can be full, slow or stuck.
 
-Full is real: a ballast file takes all room that is left. Stuck is the kernel's freeze of the file system: every
-write and fsync waits until the thaw. Slow is a freeze for a part of every period, so that an fsync takes up to
-that long; the kernels at hand need not have a delaying block device for that. Needs root.
+Full is real: a ballast file takes all room that is left. Stuck is the kernel's freeze of the file
+system: every write and fsync waits until the thaw. Slow is a freeze for a part of every period, so
+that an fsync takes up to that long; no kernel needs a delaying block device for that. Needs root.
 
-Mount points carry the pid of their owner, so that what a killed harness left behind, perhaps frozen, is swept.
+Mount points carry the pid of their owner, so that what a killed harness left, perhaps frozen, is swept.
 """
 
 import os

@@ -117,7 +117,7 @@ class Pending:
 
 
 class History:
-    """Operations in memory, and as JSON lines in ``path`` when one is given: a line for a begin, one for an end.
+    """Operations in memory, and as JSON lines in ``path`` when given: one for a begin, one for an end.
 
     For one event loop or thread. What has not ended when ``operations`` is asked counts as unknown.
     """

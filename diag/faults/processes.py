@@ -1,5 +1,6 @@
 """Kill, freeze and thaw whole process trees, by the pid of their first process and never by a name."""
 
+import contextlib
 import os
 import signal
 import time
@@ -81,10 +82,8 @@ def is_frozen(pid: int) -> bool:
 
 def _signal_each(pids: Iterable[int], number: signal.Signals) -> None:
     for pid in pids:
-        try:
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass  # it ended by itself
 
 
 def _wait_until_ended(pids: Iterable[int]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +12,7 @@ import grpc.aio
 from diag.errors import MetaError
 from diag.faults.audit import audit
 from diag.faults.clients import Clients, Ledger
-from diag.faults.cluster import Cluster
+from diag.faults.cluster import Cluster, Digest
 from diag.faults.history import History, Operation
 from diag.faults.linear import Verdict, check, check_seqs
 from diag.faults.table import Row
@@ -159,8 +159,8 @@ async def _differences(cluster: Cluster, seconds: float) -> list[str]:
         except MetaError as error:
             trouble = f"a node's state cannot be read: {error}"
         else:
-            if len({digest.index for digest in digests.values()}) == 1:
-                same = len({digest.hash for digest in digests.values()}) == 1
+            if len({digest.applied for digest in digests.values()}) == 1:
+                same = len({digest.content for digest in digests.values()}) == 1
                 return [] if same else [f"states differ at one applied index: {_told(digests)}"]
             trouble = f"the nodes did not come to one applied index: {_told(digests)}"
         if time.monotonic() > deadline:
@@ -168,10 +168,10 @@ async def _differences(cluster: Cluster, seconds: float) -> list[str]:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _told(digests: dict[str, tuple[int, str]]) -> str:
-    return ", ".join(f"{name} {index} {content[:12]}" for name, (index, content) in digests.items())
+def _told(digests: Mapping[str, Digest]) -> str:
+    return ", ".join(f"{name} {index} {content[:12]}" for name, (index, content) in sorted(digests.items()))
 
 
-def _orders(operations: list[Operation]) -> list[str]:
+def _orders(operations: Sequence[Operation]) -> list[str]:
     answers = [check(operations, _CHECK_SECONDS), check_seqs(operations)]
     return [answer.text for answer in answers if answer.verdict is not Verdict.OK]

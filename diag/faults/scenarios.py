@@ -1,7 +1,7 @@
 """The faults that a cluster of three must stand, each as what it breaks and how that is mended.
 
-A fault picks its nodes when it strikes and remembers them for its healing, so each ``scenarios()`` gives faults
-for one run. What a machine or a cluster cannot do raises CannotHere, with the reason, and is skipped.
+A fault picks its nodes when it strikes and remembers them for its healing, so each ``scenarios()`` gives
+faults for one run. What a machine or a cluster cannot do raises CannotHere, with the reason, and is skipped.
 """
 
 import asyncio
@@ -10,17 +10,19 @@ from typing import Any, cast
 
 from diag.errors import Unavailable
 from diag.faults import processes
+from diag.faults.clock import Clock
 from diag.faults.cluster import Cluster, Membership
 from diag.faults.disk import Disk
 from diag.faults.network import Network
 from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
+_LOST_SHARE = 0.01
 
 
 def scenarios() -> Sequence[Fault]:
     """All faults that need nothing but the protocol of a cluster."""
-    return [*_kills(), *_freezes(), *_links(), *_disks(), *_members()]
+    return [*_kills(), *_freezes(), *_links(), *_disks(), *_clocks(), _lost_answers(), *_members()]
 
 
 def _kills() -> list[Fault]:
@@ -28,8 +30,8 @@ def _kills() -> list[Fault]:
         _fault("kill -9 of the leader's etcd", lambda victims: _kill_etcd),
         _fault("kill -9 of a meta process", lambda victims: _kill_node(victims, _a_follower)),
         _fault("kill -9 of the leader's node", lambda victims: _kill_node(victims, _the_leader)),
-        _fault("kill -9 of everything", lambda victims: _kill_everything(victims), acks=False),
-        _fault("no quorum", lambda victims: _kill_majority(victims), acks=False),
+        _fault("kill -9 of everything", _kill_everything, acks=False),
+        _fault("no quorum", _kill_majority, acks=False),
         _fault("restart of every node in turn", lambda victims: _restart_in_turn),
     ]
 
@@ -95,6 +97,38 @@ def _disks() -> list[Fault]:
     ]
 
 
+def _clocks() -> list[Fault]:
+    def jump(choose: "Choice", seconds: int) -> "Breaking":
+        return lambda cluster: _clock(cluster, choose(cluster)).jump(seconds)
+
+    def heal(cluster: Cluster, victims: "Victims") -> None:
+        for clock in map(cluster.clock, cluster.names):
+            if clock is not None:
+                clock.jump(0)
+
+    return [
+        _fault("clock of one node an hour ahead", lambda victims: jump(_a_follower, 3600), heal),
+        _fault("clock of one node an hour behind", lambda victims: jump(_a_follower, -3600), heal),
+    ]
+
+
+def _lost_answers() -> Fault:
+    def strike(cluster: Cluster) -> None:
+        proxies = [cluster.answers(name) for name in cluster.names]
+        if not any(proxies):
+            raise CannotHere("no proxy stands between the nodes and their members")
+        for proxy in proxies:
+            if proxy is not None:
+                proxy.lose(_LOST_SHARE)
+
+    def heal(cluster: Cluster, victims: "Victims") -> None:
+        for proxy in map(cluster.answers, cluster.names):
+            if proxy is not None:
+                proxy.lose(0)
+
+    return _fault("lost answers", lambda victims: strike, heal, acks=None)
+
+
 def _members() -> list[Fault]:
     def compact_past(victims: "Victims") -> "Breaking":
         def strike(cluster: Cluster) -> None:
@@ -143,7 +177,7 @@ Healing = Callable[[Cluster, Victims], None]
 def _revive(cluster: Cluster, victims: Victims) -> None:
     """Start what does not run."""
     for name in sorted(victims):
-        if not _runs(cluster, name):
+        if not cluster.is_running(name):
             cluster.start(name)
     victims.clear()
 
@@ -236,10 +270,6 @@ def _a_follower(cluster: Cluster) -> str:
     return next((name for name in cluster.names if name != leader), leader)
 
 
-def _runs(cluster: Cluster, name: str) -> bool:
-    return cluster.is_healthy(name)
-
-
 def _etcd(cluster: Cluster, name: str) -> int:
     pid = cluster.pids(name).etcd
     if pid is None:
@@ -258,6 +288,13 @@ def _disk(cluster: Cluster, name: str) -> Disk:
     if disk is None:
         raise CannotHere("the node has no disk of its own (root and loop devices are needed)")
     return disk
+
+
+def _clock(cluster: Cluster, name: str) -> Clock:
+    clock = cluster.clock(name)
+    if clock is None:
+        raise CannotHere("the node has the machine's clock (libfaketime is needed)")
+    return clock
 
 
 def _membership(cluster: Cluster) -> Membership:

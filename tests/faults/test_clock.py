@@ -27,10 +27,12 @@ def test_it_jumps_while_the_process_runs_and_deadlines_do_not(tmp_path: Path) ->
         assert process.stdin is not None
         assert process.stdout is not None
 
+        asks, answers = process.stdin, process.stdout
+
         def ahead() -> tuple[float, float]:
-            process.stdin.write("\n")
-            process.stdin.flush()
-            wall, monotonic = map(float, process.stdout.readline().split())
+            asks.write("\n")
+            asks.flush()
+            wall, monotonic = map(float, answers.readline().split())
             return wall - time.time(), monotonic - time.monotonic()
 
         for jump in (0, 3600, -3600, 0):
@@ -38,4 +40,4 @@ def test_it_jumps_while_the_process_runs_and_deadlines_do_not(tmp_path: Path) ->
             wall, monotonic = ahead()
             assert abs(wall - jump) < 30
             assert abs(monotonic) < 30
-        process.stdin.close()
+        asks.close()

@@ -20,7 +20,8 @@ from diag.faults.processes import (
 from tests.polling import until
 
 _PARENT = (
-    "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    "import subprocess, sys\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
     "print(child.pid, flush=True); child.wait(); import time; time.sleep(600)"
 )
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from diag.faults.clock import Clock, refusal
 from diag.faults.cluster import Cluster
 from diag.faults.history import read_history
 from diag.faults.scenario import CannotHere, Fault, Pace, run
 from diag.faults.scenarios import scenarios
 from diag.faults.single import SingleNode
+from diag.faults.suite import run_all
 from tests.polling import until
 
 _PACE = Pace(before=0.5, grace=0.2, recovery=20)
@@ -106,6 +108,32 @@ def test_scenarios_that_a_single_node_can_stand(cluster: SingleNode, name: str) 
     until(lambda: cluster.is_healthy("n1"))
 
 
+@pytest.mark.skipif(bool(refusal()), reason=refusal() or "clocks can be moved")
+def test_a_clock_that_jumps_an_hour_and_back(tmp_path: Path) -> None:
+    cluster = SingleNode(tmp_path / "node", Clock(tmp_path / "clock"))
+    cluster.start("n1")
+    try:
+        for name in ("clock of one node an hour ahead", "clock of one node an hour behind"):
+            fault = next(each for each in scenarios() if each.name == name)
+            row = asyncio.run(run(cluster, fault, 0.5, pace=_PACE))
+            assert row.verdict == "pass", row.problems
+    finally:
+        cluster.killed("n1")
+
+
 def test_scenarios_have_names_of_their_own() -> None:
     names = [each.name for each in scenarios()]
     assert len(names) == len(set(names)) > 15
+
+
+def test_a_suite_ends_where_the_cluster_does_not_recover(cluster: SingleNode) -> None:
+    pace = Pace(before=0.2, grace=0.2, recovery=1.0)
+    faults = [
+        Fault("nothing", nothing, nothing),
+        Fault("no return", off_loop(killed), nothing),
+        Fault("never run", nothing, nothing),
+    ]
+    rows = asyncio.run(run_all(cluster, faults, 0.3, pace=pace))
+    assert [row.verdict for row in rows] == ["pass", "FAIL", "skipped"]
+    assert asyncio.run(run_all(cluster, [], 0.3)) == []
+    cluster.start("n1")
