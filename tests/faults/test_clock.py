@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from diag.faults.clock import Clock, refusal
+from tests.polling import until
 
 pytestmark = pytest.mark.skipif(bool(refusal()), reason=refusal() or "clocks can be moved")
 
@@ -37,7 +38,6 @@ def test_it_jumps_while_the_process_runs_and_deadlines_do_not(tmp_path: Path) ->
 
         for jump in (0, 3600, -3600, 0):
             clock.jump(jump)
-            wall, monotonic = ahead()
-            assert abs(wall - jump) < 30
-            assert abs(monotonic) < 30
+            until(lambda jump=jump: abs(ahead()[0] - jump) < 30)  # type: ignore[misc]
+            assert abs(ahead()[1]) < 30
         asks.close()

@@ -115,7 +115,7 @@ def test_a_clock_that_jumps_an_hour_and_back(tmp_path: Path) -> None:
     try:
         for name in ("clock of one node an hour ahead", "clock of one node an hour behind"):
             fault = next(each for each in scenarios() if each.name == name)
-            row = asyncio.run(run(cluster, fault, 0.5, pace=_PACE))
+            row = asyncio.run(run(cluster, fault, 2.0, pace=_PACE))
             assert row.verdict == "pass", row.problems
     finally:
         cluster.killed("n1")
