@@ -82,8 +82,10 @@ async def run(
                 problems += _while_broken(fault, load.ledger, bites, time.monotonic())
             except CannotHere as error:
                 return Row(fault.name, skipped=str(error))
+            except MetaError as error:
+                problems.append(f"the fault could not be made: {error}")
             finally:
-                await fault.heal(cluster)
+                problems += await _mend(fault, cluster)
             healed = time.monotonic()
             recovered = await _recovered(cluster, load.ledger, pace.recovery)
             stopped = time.monotonic()
@@ -108,6 +110,14 @@ async def run(
         recovered_in=None if recovered is None else recovered - healed,
         problems=tuple(problems),
     )
+
+
+async def _mend(fault: Fault, cluster: Cluster) -> list[str]:
+    try:
+        await fault.heal(cluster)
+    except MetaError as error:
+        return [f"the fault could not be mended: {error}"]
+    return []
 
 
 def _while_broken(fault: Fault, ledger: Ledger, bites: float, until: float) -> list[str]:

@@ -5,6 +5,7 @@ faults for one run. What a machine or a cluster cannot do raises CannotHere, wit
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
 _LOST_SHARE = 0.01
+_ELECTION_SECONDS = 10.0
+_POLL_SECONDS = 0.05
 
 
 def scenarios() -> Sequence[Fault]:
@@ -258,9 +261,11 @@ def _reconnect(cluster: Cluster, victims: Victims) -> None:
 
 
 def _the_leader(cluster: Cluster) -> str:
-    leader = cluster.leader()
-    if leader is None:
-        raise Unavailable("The cluster has no leader before the fault; it must be whole first.")
+    deadline = time.monotonic() + _ELECTION_SECONDS
+    while (leader := cluster.leader()) is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"The cluster had no leader within {_ELECTION_SECONDS:g} s before the fault.")
+        time.sleep(_POLL_SECONDS)
     return leader
 
 

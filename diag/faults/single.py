@@ -65,7 +65,7 @@ class SingleNode:
             return False
 
     def leader(self) -> str | None:
-        return self.NAME if self.is_healthy(self.NAME) else None
+        return self.NAME if self.is_running(self.NAME) else None
 
     def digest(self, name: str) -> Digest:
         """Of its export. Raises Unavailable while writes land in between, or when nothing answers."""

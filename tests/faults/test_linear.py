@@ -166,7 +166,7 @@ def test_time_that_is_up_is_no_verdict() -> None:
     assert "k" in answer.text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**9), st.integers(0, 300), st.integers(1, 3), st.integers(1, 10))
 def test_an_atomic_register_is_always_accepted(seed: int, count: int, keys: int, clients: int) -> None:
     history = simulated(seed, count, keys, clients)
@@ -175,7 +175,7 @@ def test_an_atomic_register_is_always_accepted(seed: int, count: int, keys: int,
     assert check_seqs(history).verdict is Verdict.OK
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**9), st.integers(30, 120), st.integers(1, 10))
 def test_a_read_of_what_cannot_be_is_always_refused(seed: int, count: int, clients: int) -> None:
     history = simulated(seed, count, 1, clients)

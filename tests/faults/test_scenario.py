@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from diag.errors import Unavailable
 from diag.faults.clock import Clock, refusal
 from diag.faults.cluster import Cluster
 from diag.faults.history import read_history
@@ -97,6 +98,17 @@ def test_what_cannot_be_done_here_is_skipped_with_its_reason(cluster: SingleNode
 
     row = asyncio.run(run(cluster, Fault("refused", refused, nothing), 0.3, pace=_PACE))
     assert (row.verdict, row.skipped) == ("skipped", "no such thing")
+
+
+def test_a_fault_that_cannot_be_made_or_mended_is_a_failure_and_not_the_end(cluster: SingleNode) -> None:
+    async def fails(cluster: Cluster) -> None:
+        raise Unavailable("nobody home")
+
+    row = asyncio.run(run(cluster, Fault("fails", fails, fails), 0.3, pace=_PACE))
+    assert row.problems[:2] == (
+        "the fault could not be made: nobody home",
+        "the fault could not be mended: nobody home",
+    )
 
 
 @pytest.mark.parametrize("name", ["kill -9 of everything", "freeze a meta process"])
