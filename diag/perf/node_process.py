@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,8 @@ from typing import Self
 import httpx
 
 from diag.errors import Unavailable
-from diag.perf.children import end, environment, tail
+from diag.perf import children
+from diag.perf.children import end, tail
 
 _POLL_SECONDS = 0.01
 _KILL_SECONDS = 10.0
@@ -23,7 +24,8 @@ class NodeProcess:
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
     can find a restarted node. ``scratch`` is where the node puts temporary files,
-    None for the system's place. ``start`` raises Unavailable with the node's last
+    None for the system's place;
+    ``environment`` is added to ours. ``start`` raises Unavailable with the node's last
     words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
@@ -33,12 +35,14 @@ class NodeProcess:
         flags: Sequence[str] = (),
         *,
         scratch: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
     ) -> None:
         self.directory = directory
         self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
         self._flags = list(flags)
-        self._environment = environment() if scratch is None else environment({"TMPDIR": str(scratch)})
+        temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
+        self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
         self._errors = directory / "node.stderr"
         self._process: subprocess.Popen[str] | None = None
