@@ -38,8 +38,8 @@ def join(members: tuple[str, ...], config_file: Path | None, **flags: Any) -> in
     """Serve a node that joins the cluster of the members named, by their raft addresses.
 
     The same as `diag serve --log-engine etcd --join HOST:PORT...`, with all its flags after the members;
-    --learner joins without a vote, until `diag promote`. A node that is a member already just starts, so the command may be
-    repeated after a try that failed, and with every later start.
+    --learner joins without a vote, until `diag promote`. A node that is a member already just starts, so
+    the command may be repeated after a try that failed, and with every later start.
     """
     return serve_with(config_file, flags | {"raft_config__join": members, "raft_config__log_engine": "etcd"})
 
