@@ -76,6 +76,7 @@ def _check(config: Config) -> None:
     if config.admin.token and config.admin.token.get_secret_value() in {"", "***"}:
         raise ConfigError("admin.token is empty or the redacted ***; give the token itself, or a token_file")
     _check_membership(config.raft_config)
+    _check_etcd(config.raft_config)
     for role in ("admin", "grpc"):
         cert, key = getattr(config, f"{role}_tls_server_cert"), getattr(config, f"{role}_tls_server_key")
         if bool(cert) != bool(key):
@@ -85,6 +86,21 @@ def _check(config: Config) -> None:
         for file in filter(None, (cert, key)):
             if not Path(file).is_file():
                 raise ConfigError(f"{role}_tls_server_cert/key: there is no file {file}")
+
+
+def _check_etcd(raft: RaftConfig) -> None:
+    peer = {name: getattr(raft, name) for name in ("etcd_peer_cert", "etcd_peer_key", "etcd_peer_ca")}
+    if any(peer.values()) and not all(peer.values()):
+        missing = ", ".join(name for name, file in peer.items() if not file)
+        raise ConfigError(f"TLS between members needs certificate, key and CA; raft_config lacks {missing}")
+    for name, file in peer.items():
+        if file and not Path(file).is_file():
+            raise ConfigError(f"raft_config.{name}: there is no file {file}")
+    if raft.etcd_election_timeout < 5 * raft.etcd_heartbeat_interval:
+        raise ConfigError(
+            f"raft_config.etcd_election_timeout = {raft.etcd_election_timeout} must be at least five times "
+            f"etcd_heartbeat_interval = {raft.etcd_heartbeat_interval}, or members depose a healthy leader"
+        )
 
 
 def _check_membership(raft: RaftConfig) -> None:

@@ -118,6 +118,13 @@ class RaftConfig(Section):
     leave_id: Count | None = None
     cluster_name: str = "foo_cluster"
     snapshot_logs_since_last: Positive = 1024
+    etcd_binary: Path | None = None
+    etcd_quota_bytes: Positive = 2 * 1024**3
+    etcd_heartbeat_interval: Positive = 100
+    etcd_election_timeout: Positive = 1000
+    etcd_peer_cert: str = ""
+    etcd_peer_key: str = ""
+    etcd_peer_ca: str = ""
     raft_secret: SecretStr | None = _ignored(None)
     raft_accepted_secrets: tuple[SecretStr, ...] = _ignored(())
     raft_secret_strict: bool = _ignored(False)

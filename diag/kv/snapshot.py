@@ -1,8 +1,8 @@
 """Snapshots: a compact copy of one state, its hash, and its facts, in a directory of their own.
 
 ``<root>/<term>-<node>-<index>/`` holds a store's files and ``snapshot.json``. It is
-made under another name and renamed when all of it is durable; the one before is
-removed only then.
+made under another name and renamed when all of it is durable. Two generations are
+kept: where the log is cut at a snapshot, the one before is what is left when it cannot be read.
 """
 
 import hashlib
@@ -11,16 +11,17 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from struct import Struct
 
 from diag.errors import Damaged, StoreError
 from diag.kv import directory
-from diag.kv.store import Position, ReadTxn, Store
+from diag.kv.store import Pin, Position, ReadTxn, Store
 
 _FACTS = "snapshot.json"
 _MAKING = ".making-"
+_GENERATIONS = 2
 _LENGTHS = Struct("<II")
 _HASH_ITEMS = 128
 
@@ -53,17 +54,23 @@ class SnapshotStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def latest(self) -> SnapshotInfo | None:
-        """The newest snapshot whose facts can be read; its data are checked by ``verify``."""
+    def all(self) -> list[SnapshotInfo]:
+        """Those whose facts can be read, newest first; their data are checked by ``verify``."""
         if not self.root.is_dir():
-            return None
-        found = [info for path in self.root.iterdir() if (info := _read_facts(path)) is not None]
-        return max(found, key=lambda info: info.position, default=None)
+            return []
+        # A hidden one is being made, brought or removed.
+        shown = [path for path in self.root.iterdir() if not path.name.startswith(".")]
+        found = [info for path in shown if (info := _read_facts(path)) is not None]
+        return sorted(found, key=lambda info: info.position, reverse=True)
 
-    def create(self, store: Store, now_ms: int) -> SnapshotInfo:
-        """Write a snapshot of the store's newest state; writers go on meanwhile.
+    def latest(self) -> SnapshotInfo | None:
+        """The first of ``all``."""
+        return next(iter(self.all()), None)
 
-        Raises ``NoSpace`` and leaves the earlier snapshot as it was.
+    def create(self, store: Store, now_ms: int, pin: Pin | None = None) -> SnapshotInfo:
+        """Write a snapshot of the store's newest state, or of the pinned one; writers go on meanwhile.
+
+        It and the one before it are kept. Raises ``NoSpace`` and leaves the earlier ones as they were.
         """
         started = time.perf_counter()
         with directory.explained(self.root):
@@ -72,12 +79,23 @@ class SnapshotStore:
                 shutil.rmtree(left)
             making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
             try:
-                info = self._make(store, making, now_ms, started)
+                info = self._make(store, making, now_ms, started, pin)
             except BaseException:
                 shutil.rmtree(making, ignore_errors=True)
                 raise
             self._remove_others(info)
         return info
+
+    def take_in(self, making: Path, info: SnapshotInfo) -> SnapshotInfo:
+        """Make a snapshot of files brought from elsewhere, whole and durable, in a directory below ``root``.
+
+        ``info`` is what they were checked to be; its path is the place they get here.
+        """
+        placed = replace(info, path=self._place(info.position))
+        with directory.explained(self.root):
+            self._put_in_place(making, placed)
+            self._remove_others(placed)
+        return placed
 
     def verify(self, info: SnapshotInfo) -> None:
         """Raise ``Damaged`` unless the data are, byte for byte, what was written."""
@@ -110,40 +128,48 @@ class SnapshotStore:
         """The snapshot as a read-only store; close it."""
         return open_snapshot(info.path)
 
-    def _make(self, store: Store, making: Path, now_ms: int, started: float) -> SnapshotInfo:
-        store.copy_to(making)
+    def _make(self, store: Store, making: Path, now_ms: int, started: float, pin: Pin | None) -> SnapshotInfo:
+        store.copy_to(making, pin)
         data = making / directory.DATA
-        _sync_file(data)
+        sync_file(data)
         with Store.open(making, readonly=True) as copy, copy.read() as txn:
             position = txn.applied()
             content_hash = hash_content(txn)
             counts = txn.key_count(), txn.expire_count()
-        final = self.root / "-".join(map(str, position))
         info = SnapshotInfo(
             *position,
-            path=final,
+            path=self._place(position),
             key_count=counts[0],
             expire_count=counts[1],
             size=data.stat().st_size,
             content_hash=content_hash,
-            file_hash=_hash_file(data),
+            file_hash=hash_file(data),
             created_ms=now_ms,
             seconds=round(time.perf_counter() - started, 6),
         )
-        facts = {name: value for name, value in asdict(info).items() if name != "path"}
-        directory.write_durably(making / _FACTS, json.dumps(facts, indent=1).encode() + b"\n")
-        if final.exists():
-            # The same position: the same content, so the one in place may go first only by a rename.
-            replaced = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
-            final.replace(replaced)
-        making.chmod(0o755)
-        making.replace(final)
-        directory.sync_directory(self.root)
+        self._put_in_place(making, info)
         return info
 
-    def _remove_others(self, kept: SnapshotInfo) -> None:
+    def _place(self, position: Position) -> Path:
+        return self.root / "-".join(map(str, position))
+
+    def _put_in_place(self, making: Path, info: SnapshotInfo) -> None:
+        facts = {name: value for name, value in asdict(info).items() if name != "path"}
+        directory.write_durably(making / _FACTS, json.dumps(facts, indent=1).encode() + b"\n")
+        if info.path.exists():
+            # The same position: the same content, so the one in place may go first only by a rename.
+            replaced = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
+            info.path.replace(replaced)
+        making.chmod(0o755)
+        making.replace(info.path)
+        directory.sync_directory(self.root)
+
+    def _remove_others(self, newest: SnapshotInfo) -> None:
+        """Keep ``newest`` and what came before it; of a later position is another history's."""
+        before = [info.path for info in self.all() if info.position <= newest.position]
+        kept = before[:_GENERATIONS]
         for path in self.root.iterdir():
-            if path != kept.path and (path.name.startswith(_MAKING) or (path / _FACTS).exists()):
+            if path not in kept and (path.name.startswith(_MAKING) or (path / _FACTS).exists()):
                 shutil.rmtree(path)
 
 
@@ -162,11 +188,12 @@ def open_snapshot(path: Path) -> Store:
 
 
 def hash_content(txn: ReadTxn) -> str:
-    """sha256 over the position, the seq counter, the features, and every key and record in order.
+    """sha256 over the position, the seq counter, the features, what the log keeps, and every key and record.
 
     Equal for equal states, however their files came to be.
     """
     digest = hashlib.sha256(repr((*txn.applied(), txn.seq(), txn.features())).encode())
+    digest.update(txn.log_state())
     parts: list[bytes | memoryview] = []
     for key, stored in txn.raw_items():
         parts += (_LENGTHS.pack(len(key), len(stored)), key, bytes(stored))
@@ -188,19 +215,21 @@ def _read_facts(path: Path) -> SnapshotInfo | None:
 def _verify(info: SnapshotInfo) -> None:
     data = info.path / directory.DATA
     try:
-        found = _hash_file(data)
+        found = hash_file(data)
     except OSError as failure:
         raise Damaged(f"{data} cannot be read ({failure}); use another snapshot.") from failure
     if found != info.file_hash:
         raise Damaged(f"{data} is not what was written: its hash differs; use another snapshot.")
 
 
-def _hash_file(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -210,4 +239,4 @@ def _sync_file(path: Path) -> None:
 
 def _copy_durably(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    _sync_file(target)
+    sync_file(target)

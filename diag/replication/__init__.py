@@ -122,8 +122,35 @@ class Peers(Protocol):
         """
 
 
+class Joining(NamedTuple):
+    """A node that asks to become a member. Addresses are host:port, as the others reach them."""
+
+    node_id: int
+    name: str
+    raft_address: str
+    grpc_address: str
+    learner: bool
+
+
+class Joined(NamedTuple):
+    """What the node starts its etcd member with: the cluster's name and etcd token, and its members.
+
+    ``initial_cluster`` is etcd's form, ``name=url,...``, with the new node in it.
+    """
+
+    cluster_name: str
+    cluster_token: str
+    initial_cluster: str
+
+
 class Membership(Protocol):
     """Changes of the cluster's members. Any node takes them; Conflict when one is in the way."""
+
+    async def join(self, node: Joining) -> Joined:
+        """Make the node a member, and answer the same when it is one already at these addresses.
+
+        Conflict when another node has its id or its name, or holds one of its addresses.
+        """
 
     async def promote(self, node_id: int) -> None:
         """Make a voter of a learner that has caught up."""

@@ -72,12 +72,16 @@ class Sink(Protocol):
 class Dispatcher:
     """Makes the transport's handlers out of the service's methods.
 
-    ``limit`` is the largest message a client accepts, in bytes.
+    ``limit`` is the largest message a client accepts, in bytes; ``trailers`` are what goes with
+    an error's status.
     """
 
-    def __init__(self, metrics: Metrics, limit: int) -> None:
+    def __init__(
+        self, metrics: Metrics, limit: int, trailers: "Callable[[MetaError], Metadata] | None" = None
+    ) -> None:
         self._metrics = metrics
         self._limit = limit
+        self._trailers = trailers or leader_trailers
 
     def unary(
         self,
@@ -87,7 +91,7 @@ class Dispatcher:
         check: Check | None = None,
     ) -> Handler:
         """One request, one reply. ``check`` sees the call's metadata first."""
-        metrics, limit, parse = self._metrics, self._limit, request.FromString
+        metrics, limit, trailers, parse = self._metrics, self._limit, self._trailers, request.FromString
 
         async def call(payload: bytes, context: Context) -> bytes:
             started = perf_counter()
@@ -102,7 +106,7 @@ class Dispatcher:
                 metrics.sent(len(reply))
                 ok = True
             except Exception as error:  # noqa: BLE001  every one becomes a status
-                await _refuse(context, error)
+                await _refuse(context, error, trailers)
             finally:
                 metrics.request_finished(kind, perf_counter() - started, ok)
             return reply
@@ -153,7 +157,7 @@ class Dispatcher:
         check: Check | None,
         limit: int | None,
     ) -> Callable[[Any, Context], Coroutine[Any, Any, None]]:
-        metrics = self._metrics
+        metrics, trailers = self._metrics, self._trailers
 
         async def call(incoming: Any, context: Context) -> None:
             started = perf_counter()
@@ -167,7 +171,7 @@ class Dispatcher:
             except grpc.aio.InternalError:
                 pass  # grpcio's word for a write to a client that is gone; there is nobody to tell
             except Exception as error:  # noqa: BLE001  every one becomes a status
-                await _refuse(context, error)
+                await _refuse(context, error, trailers)
             finally:
                 metrics.request_finished(kind, perf_counter() - started, ok)
 
@@ -206,7 +210,14 @@ def _check_size(data: bytes, limit: int | None) -> None:
         )
 
 
-async def _refuse(context: Context, error: Exception) -> NoReturn:
+def leader_trailers(error: MetaError) -> Metadata:
+    """Where to go instead, for a client whose node does not lead."""
+    return ((LEADER_KEY, error.leader),) if isinstance(error, NotLeader) and error.leader else ()
+
+
+async def _refuse(
+    context: Context, error: Exception, trailers_of: Callable[[MetaError], Metadata]
+) -> NoReturn:
     """End the call with the status the error carries; one we did not raise is INTERNAL, and logged."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
@@ -216,10 +227,8 @@ async def _refuse(context: Context, error: Exception) -> NoReturn:
             f"UTF-8: {error}"
         )
     trailers: Metadata = ()
-    if isinstance(error, NotLeader) and error.leader:
-        trailers = ((LEADER_KEY, error.leader),)
     if isinstance(error, MetaError):
-        status, details = error.grpc_status, str(error)
+        status, details, trailers = error.grpc_status, str(error), trailers_of(error)
     else:
         _LOGGER.error("a call failed in a way nobody foresaw", exc_info=error)
         status, details = "INTERNAL", f"the service failed: {type(error).__name__}: {error}"

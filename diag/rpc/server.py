@@ -60,10 +60,13 @@ class RpcServer:
         self._limit = max_message_size
         self._services = {SERVICE: service.handlers(max_message_size), **reflection_services((SERVICE,))}
         self._transport: Transport | None = None
+        self._stops: list[Callable[[], None]] = [service.stop]
 
-    def add(self, service: str, handlers: dict[str, Handler]) -> None:
-        """Serve another service on the same port; before ``start``."""
+    def add(self, service: str, handlers: dict[str, Handler], stop: Callable[[], None] | None = None) -> None:
+        """Serve another service on the same port; before ``start``. ``stop`` ends its endless calls."""
         self._services[service] = handlers
+        if stop is not None:
+            self._stops.append(stop)
 
     async def start(self) -> int:
         """Listen; returns the port. Raises Unavailable when the address cannot be bound."""
@@ -80,7 +83,8 @@ class RpcServer:
 
     async def stop(self, grace: float = 5.0) -> None:
         """End watches at once, other calls when they are done or after ``grace`` seconds."""
-        self._service.stop()
+        for stop in self._stops:
+            stop()
         if self._transport is not None:
             await self._transport.stop(grace)
 
@@ -110,6 +114,8 @@ class _Grpcio:
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
             ("grpc.max_concurrent_streams", MAX_STREAMS),
+            # A node probes the connections to the others, where one may wait long for an answer.
+            ("grpc.http2.min_ping_recv_interval_without_data_ms", 5_000),
             ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
         ]
         self._server = grpc.aio.server(options=options)

@@ -133,6 +133,20 @@ def test_a_section_given_as_a_value_is_told() -> None:
     assert isinstance(load_config(None, SINGLE, {}), Config)
 
 
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"etcd_peer_cert": "c"}, "raft_config lacks etcd_peer_key, etcd_peer_ca"),
+        ({"etcd_peer_cert": "/no", "etcd_peer_key": "/no", "etcd_peer_ca": "/no"}, "there is no file /no"),
+        ({"etcd_heartbeat_interval": 500}, "must be at least five times"),
+    ],
+)
+def test_what_etcd_would_refuse_is_told_before_it_starts(keys: dict[str, object], sentence: str) -> None:
+    given = {f"raft_config.{name}": value for name, value in keys.items()}
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(None, SINGLE | given, {})
+
+
 CLUSTER = Path(__file__).parent / "files"
 
 

@@ -26,6 +26,7 @@ def _all(store: Store) -> list[object]:
 
 def test_no_snapshot_yet(tmp_path: Path) -> None:
     assert SnapshotStore(tmp_path / "snapshots").latest() is None
+    assert SnapshotStore(tmp_path / "snapshots").all() == []
 
 
 def test_round_trip(store: Store, tmp_path: Path) -> None:
@@ -45,14 +46,25 @@ def test_round_trip(store: Store, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".making-*"))
 
 
-def test_the_newer_replaces_the_older(store: Store, tmp_path: Path) -> None:
+def test_the_newest_and_the_one_before_are_kept(store: Store, tmp_path: Path) -> None:
     snapshots = SnapshotStore(tmp_path / "snapshots")
-    for index in (9, 10, 10):
+    made = []
+    for index in (8, 9, 10, 10):
         _fill(store, index)
-        last = snapshots.create(store, 0)
-    assert [path.name for path in snapshots.root.iterdir()] == ["2-7-10"]
-    assert snapshots.latest() == last
-    snapshots.verify(last)
+        made.append(snapshots.create(store, 0))
+    assert sorted(path.name for path in snapshots.root.iterdir()) == ["2-7-10", "2-7-9"]
+    assert snapshots.all() == [made[3], made[1]]
+    assert snapshots.latest() == made[3]
+    for info in snapshots.all():
+        snapshots.verify(info)
+
+
+def test_a_snapshot_of_a_later_position_is_another_historys(store: Store, tmp_path: Path) -> None:
+    snapshots = SnapshotStore(tmp_path / "snapshots")
+    for index in (9, 20, 10):
+        _fill(store, index)
+        snapshots.create(store, 0)
+    assert [info.index for info in snapshots.all()] == [10, 9]
 
 
 def test_a_failed_making_keeps_the_one_before(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""The log through another node, for one whose own etcd member does not answer."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from diag.replication.peer_client import PeerClient
+from diag.replication.peer_wire import SILENCE, check_record
+from diag.replication.source import Entry, Head
+from diag.replication.stubs import peer_pb2 as pb
+
+
+class PeerSource:
+    """A ``LogSource``. ``silence`` is how many seconds a tail may be without even a sign of life."""
+
+    def __init__(self, client: PeerClient, *, silence: float = SILENCE) -> None:
+        self._client = client
+        self._silence = silence
+
+    @property
+    def name(self) -> str:
+        """Which node it is."""
+        return self._client.name
+
+    async def append(self, record: bytes) -> int:
+        """Make the record the newest; its revision. After Unavailable it may still be taken later."""
+        check_record(record)
+        reply = await self._client.call("Append", pb.AppendRequest(record=record))
+        return int(reply.revision)
+
+    async def head(self) -> Head:
+        """The newest record, by agreement of a majority that the other node's member asked."""
+        reply = await self._client.call("Head", pb.HeadRequest())
+        leader = reply.leader if reply.HasField("leader") else None
+        return Head(reply.version, reply.revision, reply.term, leader)
+
+    async def tail(self, revision: int) -> AsyncGenerator[Sequence[Entry], None]:
+        """Records of that revision and later; an empty sequence is a sign of life of the log itself."""
+        stream = self._client.stream("Tail", pb.TailRequest(revision=revision), self._silence)
+        try:
+            while (reply := await stream.read()) is not None:
+                yield [Entry(entry.version, entry.revision, entry.record) for entry in reply.entries]
+        finally:
+            stream.cancel()
