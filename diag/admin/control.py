@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 
 from diag.admin import queries
 from diag.admin.background import Background
@@ -14,7 +14,7 @@ from diag.admin.methods import READ
 from diag.admin.relay import PARAMETERS, Everyone, Relay
 from diag.admin.snapshots import held_everywhere, held_here, trigger_elsewhere
 from diag.admin.tunnel import OF_A_PEER
-from diag.errors import InvalidRequest, MetaError, NotLeader
+from diag.errors import InvalidRequest, MetaError
 from diag.kv.commands import FeaturesAre, SetFeature
 from diag.replication import OrderedLog, SnapshotFacts
 
@@ -85,10 +85,7 @@ async def _transfer_leader(request: Request, log: OrderedLog, relay: Relay) -> R
         raise InvalidRequest("node=all cannot hand over leadership; name the leader, or leave node out.")
     if target is not None:
         return await relay.pass_on(request, target, TRANSFER_SECONDS)
-    try:
-        transfer = await log.transfer_leader(to)
-    except NotLeader as error:
-        return _not_leader(log, error)
+    transfer = await log.transfer_leader(to)
     return JSONResponse({"from": transfer.origin, "to": transfer.to, "voter_ids": transfer.voters})
 
 
@@ -98,15 +95,6 @@ async def _snapshot(log: OrderedLog) -> SnapshotFacts:
     except MetaError as error:
         _log.warning("The snapshot asked for over HTTP failed: %s", error)
         raise
-
-
-def _not_leader(log: OrderedLog, error: NotLeader) -> PlainTextResponse:
-    """Upstream's four lines: the message, this node, the leader, the voters."""
-    status = log.status()
-    leader = f"Some({status.leader.node_id})" if status.leader else "None"
-    voters = [node.node_id for node in status.voters]
-    text = f"{error}\nid={status.node.node_id}\ncurrent_leader={leader}\nvoter_ids={voters}\n"
-    return PlainTextResponse(text, error.http_status)
 
 
 def _feature_command(params: dict[str, str], known: Sequence[str]) -> SetFeature:

@@ -12,7 +12,16 @@ from pathlib import Path
 
 from diag.admin.tunnel import Tunnel
 from diag.errors import Conflict, NotFound, NotLeader, Unavailable
-from diag.replication import Answer, ClusterStatus, LogId, NodeAddress, Question, Transfer
+from diag.replication import (
+    Answer,
+    ClusterStatus,
+    Joined,
+    Joining,
+    LogId,
+    NodeAddress,
+    Question,
+    Transfer,
+)
 from diag.replication.local import LocalLog
 from tests.admin.served import Served, serving
 
@@ -70,6 +79,9 @@ class TwoOrMore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
+
+    async def join(self, node: Joining) -> Joined:
+        raise Conflict("Nobody joins this cluster.")
 
     async def promote(self, node_id: int) -> None:
         self.asked.append(("promote", node_id))

@@ -7,13 +7,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from diag.config import load_config
-from diag.errors import Unavailable
+from diag.errors import EtcdMissing, Unavailable
 from diag.perf.cluster import USUAL_PORTS, Ports, running, write_configs
 from diag.perf.node_process import free_ports
+from diag.replication.etcd_binary import find_etcd
 from tests.polling import until
 
 
@@ -114,3 +117,44 @@ def test_a_node_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) 
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Its last words: " in errors
+
+
+@pytest.fixture
+def etcd() -> Path:
+    try:
+        return find_etcd().path
+    except EtcdMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("etcd")
+def test_three_nodes_answer_for_each_other_and_outlive_their_leader(tmp_path: Path) -> None:
+    ports = [Ports(*free_ports(3)) for _ in range(3)]
+    with running(tmp_path, ports, "etcd") as nodes, httpx.Client(timeout=30, trust_env=False) as http:
+
+        def status(of: int) -> list[dict[str, Any]]:
+            told: list[dict[str, Any]] = http.get(
+                f"http://{nodes[of].admin}/v1/cluster/status", params={"node": "all"}
+            ).json()
+            return told
+
+        states = {told["id"]: told["state"] for told in status(1)}
+        assert sorted(states.values()) == ["Follower", "Follower", "Leader"]
+        profile = http.get(
+            f"http://{nodes[2].admin}/debug/pprof/profile",
+            params={"seconds": "0.5", "mode": "wall", "format": "folded", "node": "all"},
+        )
+        roots = {line.partition(";")[0] for line in profile.text.splitlines()}
+        assert roots == {"node 1", "node 2", "node 3"}
+        leader = next(node_id for node_id, state in states.items() if state == "Leader")
+        nodes[leader - 1].kill()
+        left = leader % 3
+
+        def led_anew() -> bool:
+            return any(told.get("is_leader") for told in status(left))
+
+        until(led_anew)
+        gone = {told["id"]: told.get("error") for told in status(left)}
+        assert [node_id for node_id, error in gone.items() if error] == [leader]
+        nodes[leader - 1].start()
+        until(lambda: not any("error" in told for told in status(left)))
