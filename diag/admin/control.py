@@ -12,8 +12,7 @@ from diag.admin.background import Background
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.admin.relay import PARAMETERS, Everyone, Relay
-from diag.admin.snapshots import held_everywhere, held_here, trigger_elsewhere
-from diag.admin.tunnel import OF_A_PEER
+from diag.admin.snapshots import held_everywhere
 from diag.errors import InvalidRequest, MetaError
 from diag.kv.commands import FeaturesAre, SetFeature
 from diag.replication import OrderedLog, SnapshotFacts
@@ -67,14 +66,7 @@ async def _trigger_snapshot(
     params = queries.only(request, ["wait"])
     wait = queries.number("wait", params["wait"], 0.001, MAX_WAIT) if "wait" in params else None
     task = background.spawn(_snapshot(log), name="snapshot")
-    asked_by_peer = bool(request.scope.get(OF_A_PEER))
-    if wait is not None:
-        if asked_by_peer:
-            return await held_here(log, task, wait)
-        return await held_everywhere(log, relay, request, task, wait)
-    if not asked_by_peer:
-        background.spawn(trigger_elsewhere(relay, request), name="snapshots elsewhere")
-    return None
+    return None if wait is None else await held_everywhere(log, relay, task, wait)
 
 
 async def _transfer_leader(request: Request, log: OrderedLog, relay: Relay) -> Response:

@@ -77,11 +77,11 @@ def metrics(endpoint: str, token: str | None, node: str | None) -> int:
     help="Seconds to wait for it; 0 only triggers.",
 )
 def snapshot(endpoint: str, token: str | None, wait: float) -> int:
-    """Write a snapshot on every node, and say what each has."""
+    """Write a snapshot on every node, and say what each has; exit code 1 when one has none in time."""
     params = {"wait": str(wait)} if wait else {}
     answer = fetch(endpoint, token, "/v1/ctrl/trigger_snapshot", params, wait + 10).json()
     click.echo("triggered snapshot successfully." if answer is None else json.dumps(answer, indent=2))
-    return 0
+    return 1 if any("error" in held for held in (answer or {"nodes": []})["nodes"]) else 0
 
 
 def _view(answer: dict[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ the surface shows of a cluster needs members, not agreement.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from diag.replication import (
     LogId,
     NodeAddress,
     Question,
+    SnapshotFacts,
     Transfer,
 )
 from diag.replication.local import LocalLog
@@ -34,6 +35,14 @@ LEADER = 1
 
 class MemberLog(LocalLog):
     """A log of one node whose status tells of three: node 1 leads, 2 follows, 3 learns."""
+
+    fellows: Sequence["MemberLog"] = ()
+
+    async def snapshot(self) -> SnapshotFacts:
+        """As a cluster's log does it, every node writes one."""
+        logs = (self, *(log for log in self.fellows if log is not self))
+        own, *_ = await asyncio.gather(*(LocalLog.snapshot(log) for log in logs))
+        return own
 
     def status(self) -> ClusterStatus:
         own = super().status()
@@ -121,4 +130,7 @@ async def three_nodes(directory: Path) -> AsyncIterator[Cluster]:
             )
             cluster.peers.tunnels[node_id] = Tunnel(cluster.nodes[node_id].app)
             running.push_async_callback(cluster.peers.tunnels[node_id].close)
+        logs = [node.log for node in cluster.nodes.values() if isinstance(node.log, MemberLog)]
+        for log in logs:
+            log.fellows = logs
         yield cluster

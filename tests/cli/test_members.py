@@ -106,6 +106,16 @@ async def test_metrics_and_profiles_of_all(
     assert "meta nodes 1, 2, 3" in out.read_text()
 
 
+async def test_a_snapshot_that_a_node_lacks_is_exit_code_1(
+    run: Run, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run("snapshot", "--wait", "5") == 0
+    assert len(json.loads(capsys.readouterr().out)["nodes"]) == 3
+    cluster.peers.down = {3}
+    assert await run("snapshot", "--wait", "5") == 1
+    assert "Node 3 is not reachable." in capsys.readouterr().out
+
+
 async def test_leadership_is_handed_over_through_any_node(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
