@@ -65,18 +65,10 @@ class NodeProcess:
     def start(self) -> float:
         """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        (raft_port,) = free_ports(1)
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "diag", "serve", "--single"),
-                    *("--raft-dir", str(self.directory / "raft")),
-                    *("--admin-api-address", self.admin),
-                    *("--grpc-api-address", self.grpc),
-                    *("--raft-api-port", str(raft_port)),
-                    *self._flags,
-                ],
+                [sys.executable, "-m", "diag", "serve", *self._arguments()],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -117,6 +109,17 @@ class NodeProcess:
         if status is not None:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
+    def _arguments(self) -> list[str]:
+        (raft_port,) = free_ports(1)
+        return [
+            "--single",
+            *("--raft-dir", str(self.directory / "raft")),
+            *("--admin-api-address", self.admin),
+            *("--grpc-api-address", self.grpc),
+            *("--raft-api-port", str(raft_port)),
+            *self._flags,
+        ]
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "the node was not started"
         return self._process
@@ -134,6 +137,18 @@ class NodeProcess:
         raise Unavailable(
             f"The node was not healthy within {self._timeout:.0f} s. Its last words: {tail(self._errors)}"
         )
+
+
+class ConfiguredNode(NodeProcess):
+    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses."""
+
+    def __init__(self, directory: Path, config: Path, *, admin: str, grpc: str, timeout: float) -> None:
+        super().__init__(directory, timeout=timeout)
+        self.admin, self.grpc = admin, grpc
+        self.config = config
+
+    def _arguments(self) -> list[str]:
+        return ["-c", str(self.config)]
 
 
 def free_ports(count: int) -> list[int]:
