@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -13,6 +14,7 @@ from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Joining, NodeAddress
+from diag.replication.beginning import check_founder, check_joiner
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
@@ -100,16 +102,36 @@ class ClusterEngine:
         await self._start_log(binary)
 
     async def _spec(self) -> EtcdSpec:
-        """A member that was here before goes on; another is a cluster's first, or joins one."""
+        """A member that was here before goes on; another is a cluster's first, or joins one.
+
+        A store that cannot go on there is refused before anything is asked of the cluster.
+        """
         raft, node = self._raft, self._node
         first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
-        if (first.data_dir / "member").exists() or not raft.join:
+        if (first.data_dir / "member").exists():
             return first
-        this = Joining(raft.id, str(raft.id), _raft_address(node), node.grpc_advertise or "", raft.learner)
-        joined = await join(raft.join, this, first, self._access, self._patience)
+        if not raft.join:
+            await asyncio.to_thread(self._check_store, check_founder)
+            return replace(first, token=f"{raft.cluster_name}-{secrets.token_hex(8)}")
+        this = Joining(
+            raft.id,
+            str(raft.id),
+            _raft_address(node),
+            node.grpc_advertise or "",
+            raft.learner,
+            raft.cluster_name,
+        )
+        joined = await join(raft.join, this, first, self._access, self._patience, self._check_joiner)
         members = dict(entry.split("=", 1) for entry in joined.initial_cluster.split(","))
         addresses = {name: url.partition("://")[2] for name, url in members.items()}
         return replace(first, initial_members=addresses, existing=True, cluster=joined.cluster_token)
+
+    def _check_joiner(self, cluster: bytes) -> None:
+        self._check_store(lambda store: check_joiner(store, cluster))
+
+    def _check_store(self, check: Callable[[Store], None]) -> None:
+        with self._state.open() as store:
+            check(store)
 
     async def _start_member(self, spec: EtcdSpec, binary: EtcdBinary) -> None:
         self._member = EtcdMember(spec, binary)
@@ -166,6 +188,8 @@ class ClusterEngine:
             await self._open_log(binary, progress)
         except Compacted as compacted:
             _log.warning("%s: the state is fetched from another node", compacted)
+            cluster = self._view.seen.cluster.to_bytes(8, "big")
+            await asyncio.to_thread(self._check_joiner, cluster)
             await self._renew()
             await self._open_log(binary, progress)
         polling = asyncio.create_task(progress.run(), name="cluster-progress")
@@ -198,16 +222,24 @@ class ClusterEngine:
         self._running.push_async_callback(log.stop)
 
     async def _renew(self) -> None:
-        async with asyncio.timeout(self._patience):
-            while True:
-                try:
-                    info = await fetch_snapshot(
-                        self.peers.others(self._node.node_id), self.snapshots, self._node.node_id
-                    )
-                    break
-                except Unavailable as failure:
-                    _log.warning("%s", failure)
+        """From another node's snapshot; a cluster's only node has its own."""
+        failure: MetaError = Unavailable("there is no other node, and this one holds none")
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    others = self.peers.others(self._node.node_id)
+                    info = None if others else self.snapshots.latest()
+                    try:
+                        if others:
+                            info = await fetch_snapshot(others, self.snapshots, self._node.node_id)
+                    except Unavailable as unavailable:
+                        failure = unavailable
+                        _log.warning("%s", failure)
+                    if info is not None:
+                        break
                     await asyncio.sleep(1.0)
+        except TimeoutError:
+            raise Unavailable(f"No snapshot came within {self._patience:g} s: {failure}") from None
         await asyncio.to_thread(self._state.renew, info)
 
     def _use_sources(self, seen: Seen) -> None:

@@ -33,7 +33,7 @@ class EtcdSpec:
     data_dir: Path
     listen: str
     advertise: str
-    cluster: str  # members of different clusters refuse each other
+    cluster: str
     initial_members: Mapping[str, str]  # name -> advertised address, this one included
     existing: bool = False  # joins a cluster that runs already
     quota_bytes: int = 2 * 1024**3
@@ -41,6 +41,7 @@ class EtcdSpec:
     election_ms: int = 1000
     tls: PeerTls | None = None
     node_address: str = ""  # where the node of this member is reached by gRPC
+    token: str = ""  # of a new cluster, drawn for it: a second one of the same name must not be taken for it
 
     def peer_url(self, address: str) -> str:
         """``address`` as etcd names a member."""
@@ -85,7 +86,7 @@ def flags(spec: EtcdSpec, version: tuple[int, int, int], client_url: str) -> lis
         "advertise-client-urls": f"http://{spec.node_address}" if spec.node_address else _NOWHERE,
         "initial-cluster": members,
         "initial-cluster-state": "existing" if spec.existing else "new",
-        "initial-cluster-token": spec.cluster,
+        "initial-cluster-token": spec.token or spec.cluster,
         "pre-vote": "true",
         "snapshot-count": "10000",
         "max-request-bytes": str(MAX_REQUEST_BYTES),

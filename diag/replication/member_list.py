@@ -30,8 +30,8 @@ class MemberList:
 
     async def at(self, address: str) -> tuple[Member, ...]:
         """As the member there knows them. Unavailable when none answers."""
+        answer = await self._ask(address)
         try:
-            answer = await self._http.get(f"{self._spec.peer_url(address)}/members")
             return tuple(
                 Member(
                     one["id"],
@@ -40,9 +40,27 @@ class MemberList:
                     one.get("isLearner", False),
                     tuple(one.get("clientURLs") or ()),
                 )
-                for one in answer.raise_for_status().json()
+                for one in answer.json()
             )
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as failure:
-            raise Unavailable(
-                f"at {address} no raft port of a cluster node answers ({failure or type(failure).__name__})."
-            ) from None
+        except (ValueError, KeyError, TypeError) as failure:
+            raise _no_node(address, failure) from None
+
+    async def cluster_at(self, address: str) -> bytes:
+        """The id of the cluster that the member there is in. Unavailable when none answers."""
+        answer = await self._ask(address)
+        try:
+            return int(answer.headers["x-etcd-cluster-id"], 16).to_bytes(8, "big")
+        except (ValueError, KeyError, OverflowError) as failure:
+            raise _no_node(address, failure) from None
+
+    async def _ask(self, address: str) -> httpx.Response:
+        try:
+            answer = await self._http.get(f"{self._spec.peer_url(address)}/members")
+            return answer.raise_for_status()
+        except httpx.HTTPError as failure:
+            raise _no_node(address, failure) from None
+
+
+def _no_node(address: str, failure: Exception) -> Unavailable:
+    said = str(failure) or type(failure).__name__
+    return Unavailable(f"at {address} no raft port of a cluster node answers ({said}).")
