@@ -44,6 +44,12 @@ def _log(directory: Path) -> list[Figure]:
     return [Figure("embedded log, 256 proposers, fsync", rate, ">=", 40_000, "commands/s", detail)]
 
 
+def _cluster(directory: Path) -> list[Figure]:
+    from diag.perf import cluster_bench
+
+    return cluster_bench.measure(directory)
+
+
 def _node(directory: Path) -> list[Figure]:
     from diag.perf import node_bench
 
@@ -69,6 +75,7 @@ PARTS: Mapping[str, Part] = {
     "sql": _sql,
     "rpc": _rpc,
     "node": _node,
+    "cluster": _cluster,
     "profiles": _profiles,
     "flamegraph": _flamegraph,
 }
