@@ -6,6 +6,7 @@ is not a failure of the command; a part that cannot run is.
 """
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; known: {', '.join(PARTS)}")
+    logging.basicConfig(level=logging.ERROR)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)

@@ -71,6 +71,7 @@ class NodeProcess:
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
+<<<<<<< HEAD
                 [
                     *(sys.executable, "-m", "diag", "serve"),
                     *("--raft-dir", str(self.directory / "raft")),
@@ -79,6 +80,9 @@ class NodeProcess:
                     *("--raft-api-port", self.raft.rpartition(":")[2]),
                     *self._flags,
                 ],
+=======
+                [sys.executable, "-m", "diag", "serve", *self._arguments()],
+>>>>>>> surface
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -119,6 +123,17 @@ class NodeProcess:
         if status is not None:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
+    def _arguments(self) -> list[str]:
+        (raft_port,) = free_ports(1)
+        return [
+            "--single",
+            *("--raft-dir", str(self.directory / "raft")),
+            *("--admin-api-address", self.admin),
+            *("--grpc-api-address", self.grpc),
+            *("--raft-api-port", str(raft_port)),
+            *self._flags,
+        ]
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "the node was not started"
         return self._process
@@ -136,6 +151,18 @@ class NodeProcess:
         raise Unavailable(
             f"The node was not healthy within {self._timeout:.0f} s. Its last words: {tail(self._errors)}"
         )
+
+
+class ConfiguredNode(NodeProcess):
+    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses."""
+
+    def __init__(self, directory: Path, config: Path, *, admin: str, grpc: str, timeout: float) -> None:
+        super().__init__(directory, timeout=timeout)
+        self.admin, self.grpc = admin, grpc
+        self.config = config
+
+    def _arguments(self) -> list[str]:
+        return ["-c", str(self.config)]
 
 
 def free_ports(count: int) -> list[int]:
