@@ -71,18 +71,7 @@ class NodeProcess:
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-<<<<<<< HEAD
-                [
-                    *(sys.executable, "-m", "diag", "serve"),
-                    *("--raft-dir", str(self.directory / "raft")),
-                    *("--admin-api-address", self.admin),
-                    *("--grpc-api-address", self.grpc),
-                    *("--raft-api-port", self.raft.rpartition(":")[2]),
-                    *self._flags,
-                ],
-=======
                 [sys.executable, "-m", "diag", "serve", *self._arguments()],
->>>>>>> surface
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -124,13 +113,11 @@ class NodeProcess:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
     def _arguments(self) -> list[str]:
-        (raft_port,) = free_ports(1)
         return [
-            "--single",
             *("--raft-dir", str(self.directory / "raft")),
             *("--admin-api-address", self.admin),
             *("--grpc-api-address", self.grpc),
-            *("--raft-api-port", str(raft_port)),
+            *("--raft-api-port", self.raft.rpartition(":")[2]),
             *self._flags,
         ]
 

@@ -44,7 +44,7 @@ async def _node(
 ) -> AsyncIterator[Node]:
     own = clients[node_id - 1]
     facts = FactsReader(member.endpoint)
-    view = View(own, facts, lambda _: None)
+    view = View(own, lambda: own.members(linearizable=False), facts, lambda _: None)
     await view.look()
     looking = asyncio.create_task(view.run())
     store = Store.open(path / str(node_id) / "store", node_id=node_id, sync=False)
