@@ -25,7 +25,8 @@ class NodeProcess:
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
     can find a restarted node. ``scratch`` is where the node puts temporary files,
     None for the system's place;
-    ``environment`` is added to ours. ``start`` raises Unavailable with the node's last
+    ``environment`` is added to ours; ``joins`` are raft addresses of a cluster's nodes.
+    ``start`` raises Unavailable with the node's last
     words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
@@ -37,10 +38,12 @@ class NodeProcess:
         scratch: Path | None = None,
         environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
+        joins: Sequence[str] = (),
     ) -> None:
         self.directory = directory
-        self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
-        self._flags = list(flags)
+        self.grpc, self.admin, self.raft = (f"127.0.0.1:{port}" for port in free_ports(3))
+        membership = [word for address in joins for word in ("--join", address)] or ["--single"]
+        self._flags = [*membership, *flags]
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
@@ -110,13 +113,11 @@ class NodeProcess:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
     def _arguments(self) -> list[str]:
-        (raft_port,) = free_ports(1)
         return [
-            "--single",
             *("--raft-dir", str(self.directory / "raft")),
             *("--admin-api-address", self.admin),
             *("--grpc-api-address", self.grpc),
-            *("--raft-api-port", str(raft_port)),
+            *("--raft-api-port", self.raft.rpartition(":")[2]),
             *self._flags,
         ]
 
