@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diag.config.model import RaftConfig
+from diag.kv.directory import ETCD_DIR
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 #: etcd insists on advertising an address to clients.
@@ -55,7 +56,7 @@ def spec_of(
     tls = PeerTls(raft.etcd_peer_cert, raft.etcd_peer_key, raft.etcd_peer_ca) if raft.etcd_peer_cert else None
     return EtcdSpec(
         name=str(raft.id),
-        data_dir=raft.raft_dir.absolute() / "etcd",
+        data_dir=raft.raft_dir.absolute() / ETCD_DIR,
         listen=_address(raft.raft_listen_host, raft.raft_api_port),
         advertise=_address(raft.raft_advertise_host, raft.raft_api_port),
         cluster=raft.cluster_name,
