@@ -31,6 +31,7 @@ from diag.replication.peer_client import Access, PeerClient
 from diag.replication.peer_source import PeerSource
 from diag.replication.peers import GrpcPeers
 from diag.replication.progress import Progress
+from diag.replication.relayed_membership import RelayedMembership
 from diag.replication.snapshot_fetch import fetch_snapshot
 from diag.replication.source import LogSource
 from diag.replication.sources import Sources
@@ -51,7 +52,7 @@ class ClusterEngine:
 
     store: Store
     log: ClusterLog
-    membership: EtcdMembership
+    membership: RelayedMembership
     source: EtcdSource
 
     def __init__(
@@ -101,7 +102,9 @@ class ClusterEngine:
         await self._start_member(spec, binary)
         await self._await_leader()
         self._running.push_async_callback(self.peers.close)
-        self.membership = EtcdMembership(self._client, spec)
+        self.membership = RelayedMembership(
+            EtcdMembership(self._client, spec), lambda: self._view.seen.state == "Learner", self._voters
+        )
         await self._be_promoted()
         self.source = EtcdSource(self._client)
         self._use_sources(self._view.seen)
@@ -259,6 +262,9 @@ class ClusterEngine:
             if voter.node_id != self._node.node_id and voter.grpc_advertise
         ]
         self._sources.replace([*own, *others])
+
+    def _voters(self) -> list[PeerClient]:
+        return [self.peers.client(voter.node_id) for voter in self._view.seen.voters if voter.grpc_advertise]
 
     def _through(self, node_id: int) -> PeerSource:
         client = self.peers.client(node_id)
