@@ -102,9 +102,7 @@ class ClusterEngine:
         await self._start_member(spec, binary)
         await self._await_leader()
         self._running.push_async_callback(self.peers.close)
-        self.membership = RelayedMembership(
-            EtcdMembership(self._client, spec), lambda: self._view.seen.state == "Learner", self._voters
-        )
+        self.membership = RelayedMembership(EtcdMembership(self._client, spec), self._view, self._voters)
         await self._be_promoted()
         self.source = EtcdSource(self._client)
         self._use_sources(self._view.seen)

@@ -79,11 +79,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of(directory: Path, scratch: Path, count: int = 3) -> Iterator[Cluster]:
+def cluster_of(directory: Path, scratch: Path, count: int = 3, *flags: str) -> Iterator[Cluster]:
     """``count`` nodes that are ready; none is left on exit."""
     cluster = Cluster(directory, scratch)
     for node_id in range(1, count + 1):
-        cluster.add(node_id)
+        cluster.add(node_id, *flags)
     try:
         cluster.start(*cluster.nodes)
         yield cluster
