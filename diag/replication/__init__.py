@@ -191,6 +191,9 @@ class OrderedLog(Protocol):
 
     def status(self) -> ClusterStatus: ...
 
+    def leader_elsewhere(self) -> str | None:
+        """The gRPC address (host:port) of another node that leads; None while this one does, or none."""
+
     def counters(self) -> LogCounters: ...
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:

@@ -182,6 +182,11 @@ class ClusterLog:
         """The live view; after ``stop`` the last one."""
         return self._last_status or self._describe(self._view.seen.state)
 
+    def leader_elsewhere(self) -> str | None:
+        """Whose member leads etcd; it takes a write or a read with one way less."""
+        leader = self._view.seen.leader
+        return None if leader is None or leader.node_id == self._node.node_id else leader.grpc_advertise
+
     def counters(self) -> LogCounters:
         """Counts since start."""
         return LogCounters(
