@@ -3,10 +3,12 @@
 A learner's member answers no such question of a client. Each member carries its node's gRPC address.
 """
 
+import ssl
+
 import httpx
 
-from diag.errors import Unavailable
-from diag.replication.etcd_flags import EtcdSpec
+from diag.errors import ConfigError, Unavailable
+from diag.replication.etcd_flags import EtcdSpec, PeerTls
 from diag.replication.etcd_wire import Member
 
 _SECONDS = 3.0
@@ -16,13 +18,9 @@ class MemberList:
     """Asks peer addresses (host:port) of the cluster that ``spec`` is a member of."""
 
     def __init__(self, spec: EtcdSpec) -> None:
-        tls = spec.tls
         self._spec = spec
-        self._http = (
-            httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
-            if tls is None
-            else httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=tls.ca, cert=(tls.cert, tls.key))
-        )
+        verify = True if spec.tls is None else _context(spec.tls)
+        self._http = httpx.AsyncClient(timeout=_SECONDS, trust_env=False, verify=verify)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -57,8 +55,20 @@ class MemberList:
         try:
             answer = await self._http.get(f"{self._spec.peer_url(address)}/members")
             return answer.raise_for_status()
-        except httpx.HTTPError as failure:
+        except (httpx.HTTPError, OSError) as failure:  # a refused certificate is the system's error
             raise _no_node(address, failure) from None
+
+
+def _context(tls: PeerTls) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        context.load_cert_chain(tls.cert, tls.key)
+    except OSError as failure:
+        raise ConfigError(
+            f"the certificate for the nodes' etcd members cannot be used ({failure}); check "
+            "raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"
+        ) from None
+    return context
 
 
 def _no_node(address: str, failure: Exception) -> Unavailable:
