@@ -36,7 +36,8 @@ class GrpcPeers:
         address = members[node_id]
         if not address:
             raise Unavailable(
-                f"node {node_id} publishes no gRPC address and cannot be asked; set grpc_api_advertise_host there."
+                f"node {node_id} publishes no gRPC address and cannot be asked; "
+                "set grpc_api_advertise_host there."
             )
         client = self._clients.get(node_id)
         if client is None:
