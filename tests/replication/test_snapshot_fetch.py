@@ -121,11 +121,11 @@ async def test_the_newest_is_fetched_and_can_be_restored(
     newest = await _snapshot(nodes[0], "l")
     await _snapshot(nodes[1])
     info = await fetch_snapshot([node.peer() for node in nodes], here, 9)
-    assert (info.position, info.content_hash) == (newest.log_id, newest.content_hash)
+    assert (info.position, info.content_hash) == (Position(*newest.log_id), newest.content_hash)
     assert here.all() == [info]
     here.restore(info, tmp_path / "restored")
     with Store.open(tmp_path / "restored", node_id=9) as restored, restored.read() as txn:
-        assert (txn.key_count(), txn.applied()) == (8000, newest.log_id)
+        assert (txn.key_count(), txn.applied()) == (8000, Position(*newest.log_id))
 
 
 async def test_one_of_a_wanted_index_or_none(nodes: list[PeerNode], here: SnapshotStore) -> None:
@@ -160,9 +160,9 @@ async def test_what_was_begun_is_gone_on_with_though_there_is_a_newer(
         with pytest.raises(Unavailable):
             await fetch_snapshot([cut], here, 9)
     newer = await _snapshot(nodes[0], "l")
-    assert (await fetch_snapshot([nodes[0].peer()], here, 9)).position == begun.log_id
-    assert (await fetch_snapshot([nodes[0].peer()], here, 9)).position == newer.log_id
-    assert [info.position for info in here.all()] == [newer.log_id, begun.log_id]
+    assert (await fetch_snapshot([nodes[0].peer()], here, 9)).position == Position(*begun.log_id)
+    assert (await fetch_snapshot([nodes[0].peer()], here, 9)).position == Position(*newer.log_id)
+    assert [info.position for info in here.all()] == [Position(*newer.log_id), Position(*begun.log_id)]
 
 
 async def test_another_node_is_tried_and_goes_on_where_the_first_broke_off(

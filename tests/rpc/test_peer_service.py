@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -23,6 +24,7 @@ from diag.errors import (
 )
 from diag.kv.arrival import SnapshotOffer
 from diag.kv.commands import Branch, Put, Transaction
+from diag.kv.store import Position
 from diag.replication import Joining, LogId, Question, SnapshotFacts
 from diag.replication.peer_client import Access, Body, PeerTls
 from diag.replication.peer_source import PeerSource
@@ -92,7 +94,7 @@ async def test_a_record_of_16_mib_passes_and_a_larger_one_is_refused_by_both_end
     ) as channel:
         # As the stub would write it: field 1, and the length in 7 bits a byte.
         header = b"\x0a\x80\x80\x80\x0a"
-        call = channel.unary_unary("/metadiag.Peer/Append")
+        call: Any = channel.unary_unary("/metadiag.Peer/Append")
         status, text = await refused(call(header + b"r" * (20 << 20)))
     assert (status, "limit of 16777216" in text) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
     assert len(peer_node.source.entries) == 1
@@ -176,7 +178,11 @@ async def test_a_snapshot_is_read_from_any_offset(peer_node: PeerNode) -> None:
     peer = peer_node.peer()
     (offer,) = await peer.snapshots()
     held = (info.path / "data.mdb").read_bytes()
-    assert (offer.position, offer.size, offer.content_hash) == (info.log_id, len(held), info.content_hash)
+    assert (offer.position, offer.size, offer.content_hash) == (
+        Position(*info.log_id),
+        len(held),
+        info.content_hash,
+    )
     for offset in (0, 1, (1 << 20) + 7, len(held)):
         chunks = [chunk async for chunk in peer.snapshot(offer, offset)]
         assert b"".join(chunks) == held[offset:]
@@ -231,7 +237,7 @@ async def test_only_the_secret_opens_every_method(tmp_path: Path, transport: Tra
             assert len(calls) == len(node.peer_service.handlers())
             for call in calls:
                 with pytest.raises(Unauthenticated, match="raft_secret"):
-                    await call  # type: ignore[misc]
+                    await call
         assert (node.source.entries, node.members.nodes) == ([], {})
 
 

@@ -84,12 +84,12 @@ async def test_a_node_that_stops_ends_its_tails_at_once(peer_node: PeerNode) -> 
 
 async def test_a_reader_that_does_not_read_is_not_read_for(peer_node: PeerNode) -> None:
     record = b"r" * (1 << 20)
-    for _ in range(200):
+    for _ in range(100):
         await peer_node.source.append(record)
     tail, other = peer_node.peer_source().tail(1), peer_node.peer()
-    for read in range(1, 201):
+    for read in range(1, 101):
         await _entries(tail, 1)
-        for _ in range(20):  # time for the service to run ahead, if it would
+        for _ in range(5):  # time for the service to run ahead, if it would
             await other.status()
         assert peer_node.source.taken - read < 32
 
