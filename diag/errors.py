@@ -2,6 +2,7 @@
 
     MetaError
     ├── ConfigError              the configuration cannot be used
+    │   └── EtcdMissing          no etcd that a cluster could run on
     ├── InvalidRequest           the caller's request is wrong, and why
     │   └── MessageTooLarge
     ├── Unauthenticated          no token, or not one of ours
@@ -13,8 +14,11 @@
     ├── NotLeader
     ├── Unavailable              stopping, starting, or out of a resource
     │   ├── WatcherTooSlow
-    │   ├── Compacted            the log no longer goes back that far: a snapshot is needed
-    │   └── NotInTime            it goes on, but the caller's time is up
+    │   ├── NotInTime            it goes on, but the caller's time is up
+    │   ├── LogWatchCancelled    etcd ended one watch and said why
+    │   ├── LogWatchClosed       the connection under a watch is gone
+    │   └── EtcdFailed           the etcd process ended, or said something unforeseen
+    ├── Compacted                that part of the log is only in snapshots now
     ├── StoreError               the data directory cannot be used
     │   ├── DirectoryInUse
     │   ├── OtherNode
@@ -44,6 +48,10 @@ class ConfigError(MetaError):
     """A key, a value or a file of the configuration is wrong."""
 
     exit_code = 2
+
+
+class EtcdMissing(ConfigError):
+    """There is no etcd here, or only one whose faults would lose or fork a log."""
 
 
 class InvalidRequest(MetaError):
@@ -126,19 +134,34 @@ class WatcherTooSlow(Unavailable):
     """A watcher fell behind its bounded queue and was let go."""
 
 
-class Compacted(Unavailable):
-    """The log begins after what was asked for; ``revision`` is the oldest it still has."""
+class NotInTime(Unavailable):
+    """What the caller waits for goes on, and did not end within the time asked."""
+
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
+
+
+class Compacted(MetaError):
+    """The log begins later than asked: at ``revision``, which is 0 where etcd did not say."""
+
+    http_status = 503
+    grpc_status = "OUT_OF_RANGE"
 
     def __init__(self, message: str, revision: int) -> None:
         super().__init__(message)
         self.revision = revision
 
 
-class NotInTime(Unavailable):
-    """What the caller waits for goes on, and did not end within the time asked."""
+class LogWatchCancelled(Unavailable):
+    """etcd ended the watch for a reason of its own; opening it again elsewhere may do."""
 
-    http_status = 504
-    grpc_status = "DEADLINE_EXCEEDED"
+
+class LogWatchClosed(Unavailable):
+    """The stream under the watch ended: the member stopped, was cut off, or lost its leader."""
+
+
+class EtcdFailed(Unavailable):
+    """etcd could not do its part; the message carries what it said."""
 
 
 class StoreError(MetaError):

@@ -5,6 +5,7 @@ running profile was ended, so that nothing acknowledged is lost and nothing is
 left behind.
 """
 
+import asyncio
 import hashlib
 import logging
 import sys
@@ -13,17 +14,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version as distribution_version
 from pathlib import Path
+from typing import TypeAlias
 
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
+from diag.admin.door import Door
 from diag.admin.guard import Guard
 from diag.admin.server import AdminServer
+from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
+from diag.config.model import RaftConfig
+from diag.errors import Compacted
 from diag.kv.apply import KNOWN_FEATURES
-from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
-from diag.kv.replacement import recover
-from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Store
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.metrics.collector import node_registry
@@ -32,12 +34,19 @@ from diag.metrics.registry import Metrics
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
 from diag.replication import NodeAddress
-from diag.replication.local import LocalLog
+from diag.replication.cluster import ClusterEngine
+from diag.replication.embedded import EmbeddedEngine
+from diag.replication.peer_client import Access, PeerTls
 from diag.rpc.auth import HandshakeAuth
+from diag.rpc.peer_auth import PeerAuth
+from diag.rpc.peer_service import SERVICE as PEER_SERVICE
+from diag.rpc.peer_service import PeerService
 from diag.rpc.server import RpcServer, Tls
 from diag.rpc.service import MetaService
 
 _logger = logging.getLogger(__name__)
+
+Engine: TypeAlias = EmbeddedEngine | ClusterEngine
 
 # The committer and the event loop pass the interpreter lock for every batch: the default of 5 ms would be the
 # latency of a write while the loop is busy.
@@ -70,6 +79,14 @@ class Node:
             raise
         _logger.info("%s", self.banner())
 
+    async def fell_behind(self) -> None:
+        """Returns when the node must be started again to go on; a node of its own never does."""
+        if isinstance(self._engine, ClusterEngine):
+            reason = await asyncio.shield(self._engine.log.failed)
+            if isinstance(reason, Compacted):
+                return
+        await asyncio.Event().wait()
+
     async def stop(self) -> None:
         """Stop serving, finish what was acknowledged, release the data directory."""
         await self._running.aclose()
@@ -83,42 +100,60 @@ class Node:
         )
 
     async def _start(self) -> None:
-        config, raft = self._config, self._config.raft_config
-        recover(raft.raft_dir / DATA_DIR)
-        store = Store.open(raft.raft_dir / DATA_DIR, node_id=raft.id)
-        self._running.callback(store.close)
-        snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
-        log = LocalLog(store, _address_of(config), snapshots, _clock_ms, raft.snapshot_logs_since_last)
-        await self._begin(log.start, log.stop)
-
+        engine = self._engine = self._make_engine()
+        await self._begin(engine.start, engine.stop)
+        log, store = engine.log, engine.store
         reader, hub, metrics, lag = Reader(store), WatchHub(store), Metrics(), LoopLag()
         self._running.callback(
             log.subscribe(lambda applied: hub.publish(applied.log_id.index, applied.changes))
         )
         lag.start()
         self._running.push_async_callback(lag.stop)
-        await self._start_rpc(log, reader, hub, metrics)
-        await self._start_admin(log, reader, metrics, lag)
+        door = Door()
+        await self._start_rpc(engine, reader, hub, metrics, door)
+        door.open(await self._start_admin(engine, reader, metrics, lag))
 
-    async def _start_rpc(self, log: LocalLog, reader: Reader, hub: WatchHub, metrics: Metrics) -> None:
+    def _make_engine(self) -> Engine:
+        config = self._config
+        node = _address_of(config)
+        if config.raft_config.log_engine == "embedded":
+            return EmbeddedEngine(config.raft_config, node, _clock_ms)
+        return ClusterEngine(config.raft_config, node, _access(config), _clock_ms)
+
+    async def _start_rpc(
+        self, engine: Engine, reader: Reader, hub: WatchHub, metrics: Metrics, door: Door
+    ) -> None:
         config = self._config
         server = RpcServer(
-            MetaService(log, reader, hub, HandshakeAuth(), metrics, _clock_ms, version=self.version()),
+            MetaService(engine.log, reader, hub, HandshakeAuth(), metrics, _clock_ms, version=self.version()),
             config.grpc_api_address,
             transport=config.grpc_transport,
             tls=_tls(config.grpc_tls_server_cert, config.grpc_tls_server_key),
             max_message_size=config.grpc_api_max_message_size,
         )
+        if isinstance(engine, ClusterEngine):
+            auth = _peer_auth(config.raft_config)
+            auth.warn_if_open(config.grpc_api_address)
+            peers = PeerService(
+                source=engine.source,
+                log=engine.log,
+                snapshots=engine.snapshots,
+                membership=engine.membership,
+                admin=door,
+                auth=auth,
+            )
+            server.add(PEER_SERVICE, peers.handlers(), peers.stop)
         host, _ = _split(config.grpc_api_address)
         self.grpc_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
 
-    async def _start_admin(self, log: LocalLog, reader: Reader, metrics: Metrics, lag: LoopLag) -> None:
-        config = self._config
+    async def _start_admin(self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag) -> Tunnel:
+        config, log = self._config, engine.log
         token = config.admin.token.get_secret_value() if config.admin.token else None
         lock = ProfileLock()
         profilers = Profilers(lock)
         data_dir = config.raft_config.raft_dir
+        cluster = engine if isinstance(engine, ClusterEngine) else None
         parts = Parts(
             log=log,
             registry=node_registry(log, metrics, lag, self.version(), source_hash()),
@@ -131,14 +166,21 @@ class Node:
             known_features=KNOWN_FEATURES,
             version=self.version(),
             grpc_address=self.grpc_address,
+            peers=cluster.peers if cluster else None,
+            membership=cluster.membership if cluster else None,
+            etcd=cluster.member_facts if cluster else None,
         )
         host, port = _split(config.admin_api_address)
+        app = create_app(parts)
         server = AdminServer(
-            create_app(parts), host, port, cert=config.admin_tls_server_cert, key=config.admin_tls_server_key
+            app, host, port, cert=config.admin_tls_server_cert, key=config.admin_tls_server_key
         )
         self.admin_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
         self._running.push_async_callback(profilers.close)
+        tunnel = Tunnel(app)
+        self._running.push_async_callback(tunnel.close)
+        return tunnel
 
     async def _begin(self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
         await start()
@@ -166,9 +208,25 @@ def _split(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _access(config: Config) -> Access:
+    """Nodes call each other with TLS where the gRPC port has it; they trust its certificate's authority."""
+    raft = config.raft_config
+    secret = raft.raft_secret.get_secret_value() if raft.raft_secret else None
+    if not config.grpc_tls_server_cert:
+        return Access(secret)
+    authority = Path(raft.raft_tls_client_root_ca_cert or config.grpc_tls_server_cert)
+    return Access(secret, PeerTls(authority.read_bytes(), raft.raft_tls_client_domain_name or None))
+
+
+def _peer_auth(raft: RaftConfig) -> PeerAuth:
+    return PeerAuth(raft.accepted_secrets(), strict=raft.raft_secret_strict)
+
+
 def _address_of(config: Config) -> NodeAddress:
     raft = config.raft_config
     advertise = config.grpc_api_advertise_host
+    if advertise is None and raft.log_engine != "embedded":
+        advertise = raft.raft_advertise_host  # the other nodes must reach it
     return NodeAddress(
         node_id=raft.id,
         name=str(raft.id),

@@ -1,22 +1,26 @@
 """A capture as an HTTP answer: the form asked for, and headers that say what was really measured."""
 
+import asyncio
 import base64
 import hashlib
+import io
 import re
 import time
+import zipfile
+from collections.abc import Mapping, Sequence
 from html import unescape
 
 from fastapi import Request, Response
 
 from diag.admin import queries
 from diag.admin.draw import Caption, draw
+from diag.admin.relay import plain
 from diag.profilers.capture import Capture
 
-FORMS = ("svg", "folded")
-_MEDIA_TYPES = {"svg": "image/svg+xml", "folded": "text/plain; charset=utf-8"}
+FORMS = ("svg", "folded", "zip")
+_MEDIA_TYPES = {"svg": "image/svg+xml", "folded": "text/plain; charset=utf-8", "zip": "application/zip"}
 _SCRIPT = re.compile(rb"<script[^>]*>(.*?)</script>", re.DOTALL)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
-_MAX_NOTES = 2000
 
 _WHAT = {"cpu": "CPU", "heap": "Memory", "trace": "Call trace"}
 
@@ -29,17 +33,37 @@ def form_of(request: Request, asked: str | None) -> str:
     return "folded" if "text/plain" in accept and "image/" not in accept else "svg"
 
 
-async def answer(capture: Capture, form: str, node_id: int) -> Response:
-    """The response; a large picture is drawn outside this process."""
-    if form == "folded":
-        body = capture.folded
-    elif capture.native_svg is not None:
-        body = capture.native_svg.encode()
-    else:
-        body = await draw(capture.folded, _caption(capture, node_id))
+async def answer(capture: Capture, form: str, *node_ids: int) -> Response:
+    """The response for a capture of these nodes; ``zip`` is the business of ``archived``."""
+    body = capture.folded if form == "folded" else await picture(capture, *node_ids)
+    return _response(capture, form, body, node_ids)
+
+
+async def archived(capture: Capture, parts: Mapping[int, Capture]) -> Response:
+    """A zip of each node's picture and stacks, by node id, and of ``capture``, which is all in one."""
+    files: dict[str, bytes] = {}
+    for node_id, part in parts.items():
+        files[f"node{node_id}.folded"] = part.folded
+        files[f"node{node_id}.svg"] = await picture(part, node_id)
+    if len(parts) > 1:
+        files["all.folded"] = capture.folded
+        files["all.svg"] = await picture(capture, *parts)
+    files["notes.txt"] = "".join(f"{note}\n" for note in capture.notes).encode()
+    return _response(capture, "zip", await asyncio.to_thread(_zip, files), tuple(parts))
+
+
+async def picture(capture: Capture, *node_ids: int) -> bytes:
+    """The SVG; a large one is drawn outside this process."""
+    if capture.native_svg is not None:
+        return capture.native_svg.encode()
+    return await draw(capture.folded, _caption(capture, node_ids))
+
+
+def _response(capture: Capture, form: str, body: bytes, node_ids: Sequence[int]) -> Response:
+    kind = "attachment" if form == "zip" else "inline"
     headers = measured(capture) | {
         "Content-Type": _MEDIA_TYPES[form],
-        "Content-Disposition": f'inline; filename="{_filename(capture, form, node_id)}"',
+        "Content-Disposition": f'{kind}; filename="{_filename(capture, form, node_ids)}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
@@ -60,17 +84,20 @@ def measured(capture: Capture) -> dict[str, str]:
         "Samples": str(capture.samples),
         "Errors": str(capture.errors),
         "Pause-Share": None if capture.pause_share is None else f"{capture.pause_share:.4f}",
-        "Notes": _header_text(" ".join(capture.notes)),
+        "Notes": plain(" ".join(capture.notes)),
     }
     return {f"X-Profile-{name}": value for name, value in figures.items() if value}
 
 
-def _header_text(text: str) -> str:
-    plain = "".join(char if " " <= char <= "~" else "?" for char in " ".join(text.split()))
-    return plain if len(plain) <= _MAX_NOTES else plain[: _MAX_NOTES - 3] + "..."
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
 
 
-def _caption(capture: Capture, node_id: int) -> Caption:
+def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     parts = [capture.engine, f"mode {capture.mode}", f"{capture.seconds:.1f} s"]
     if capture.rate_effective is not None:
         parts.append(f"{capture.rate_effective:.1f} Hz")
@@ -81,12 +108,15 @@ def _caption(capture: Capture, node_id: int) -> Caption:
     notes = capture.notes
     if capture.kind == "cpu" and not capture.folded and capture.mode != "wall":
         notes = (*notes, "The node used next to no CPU; mode=wall shows what its threads wait for.")
-    return Caption(f"{what} of meta node {node_id}", ", ".join(parts), notes, capture.unit)
+    whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
+    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit)
 
 
-def _filename(capture: Capture, form: str, node_id: int) -> str:
+def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return f"{capture.kind}-{capture.mode}-node{node_id}-{moment}.{form}"
+    whose = f"node{node_ids[0]}" if len(node_ids) == 1 else "all"
+    mode = capture.mode.replace(", ", "-")
+    return f"{capture.kind}-{mode}-{whose}-{moment}.{form}"
 
 
 def _policy(svg: bytes) -> str:

@@ -1,25 +1,31 @@
 """The admin app: a value built from the parts it is handed, with nothing of its own behind it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from diag.admin import cluster, control, errors, health, home, profiles
+from diag.admin import cluster, control, errors, health, home, members, profiles
 from diag.admin.background import Background
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
+from diag.admin.relay import Relay
 from diag.admin.views import Views
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
-from diag.replication import OrderedLog
+from diag.replication import Membership, OrderedLog, Peers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the routes read and act on. All are used on the event loop that serves the app."""
+    """What the routes read and act on. All are used on the event loop that serves the app.
+
+    ``peers``, ``membership`` and ``etcd``, facts of the node's etcd member for its status, stand with
+    an engine that has them.
+    """
 
     log: OrderedLog
     registry: CollectorRegistry
@@ -32,6 +38,9 @@ class Parts:
     known_features: Sequence[str]
     version: str
     grpc_address: str
+    peers: Peers | None = None
+    membership: Membership | None = None
+    etcd: Callable[[], Mapping[str, Any]] | None = None
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -46,12 +55,14 @@ def create_app(parts: Parts) -> FastAPI:
     # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     errors.install(app)
-    views = Views(parts.version, parts.grpc_address)
+    views = Views(parts.version, parts.grpc_address, parts.etcd)
+    relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
-    app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text))
+    app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))
     app.include_router(
-        control.router(parts.log, parts.guard, background, parts.features, parts.known_features)
+        control.router(parts.log, parts.guard, background, relay, parts.features, parts.known_features)
     )
-    app.include_router(profiles.router(parts.profilers, parts.log, parts.guard))
+    app.include_router(members.router(parts.log, parts.membership, parts.guard))
+    app.include_router(profiles.router(parts.profilers, relay, parts.guard))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
     return app

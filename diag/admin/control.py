@@ -1,23 +1,28 @@
 """``/v1/ctrl`` and ``/v1/features``: GET routes that change state, because the contract has them so."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
-from diag.admin import queries, views
+from diag.admin import queries
 from diag.admin.background import Background
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
-from diag.errors import InvalidRequest, MetaError, NotInTime
+from diag.admin.relay import PARAMETERS, Everyone, Relay
+from diag.admin.snapshots import held_everywhere, held_here, trigger_elsewhere
+from diag.admin.tunnel import OF_A_PEER
+from diag.errors import InvalidRequest, MetaError, NotLeader
 from diag.kv.commands import FeaturesAre, SetFeature
 from diag.replication import OrderedLog, SnapshotFacts
 
 #: Longest ``?wait=`` in seconds.
 MAX_WAIT = 600.0
+
+#: How long another node may take to hand over leadership.
+TRANSFER_SECONDS = 15.0
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +31,7 @@ def router(
     log: OrderedLog,
     guard: Guard,
     background: Background,
+    relay: Relay,
     features: Callable[[], Sequence[str]],
     known_features: Sequence[str],
 ) -> APIRouter:
@@ -35,19 +41,11 @@ def router(
 
     @routes.get("/v1/ctrl/trigger_snapshot", dependencies=guarded)
     async def trigger_snapshot(request: Request) -> JSONResponse:
-        params = queries.only(request, ["wait"])
-        wait = queries.number("wait", params["wait"], 0.001, MAX_WAIT) if "wait" in params else None
-        task = background.spawn(_snapshot(log), name="snapshot")
-        if wait is None:
-            return JSONResponse(None)
-        return JSONResponse(_held(log, await _within(task, wait)))
+        return JSONResponse(await _trigger_snapshot(request, log, relay, background))
 
     @routes.get("/v1/ctrl/trigger_transfer_leader", dependencies=guarded)
-    async def trigger_transfer_leader(request: Request) -> JSONResponse:
-        params = queries.only(request, ["to"])
-        to = queries.whole("to", params["to"]) if "to" in params else None
-        transfer = await log.transfer_leader(to)
-        return JSONResponse({"from": transfer.origin, "to": transfer.to, "voter_ids": transfer.voters})
+    async def trigger_transfer_leader(request: Request) -> Response:
+        return await _transfer_leader(request, log, relay)
 
     @routes.api_route("/v1/features/list", methods=READ)
     async def list_features() -> JSONResponse:
@@ -63,6 +61,37 @@ def router(
     return routes
 
 
+async def _trigger_snapshot(
+    request: Request, log: OrderedLog, relay: Relay, background: Background
+) -> dict[str, Any] | None:
+    params = queries.only(request, ["wait"])
+    wait = queries.number("wait", params["wait"], 0.001, MAX_WAIT) if "wait" in params else None
+    task = background.spawn(_snapshot(log), name="snapshot")
+    asked_by_peer = bool(request.scope.get(OF_A_PEER))
+    if wait is not None:
+        if asked_by_peer:
+            return await held_here(log, task, wait)
+        return await held_everywhere(log, relay, request, task, wait)
+    if not asked_by_peer:
+        background.spawn(trigger_elsewhere(relay, request), name="snapshots elsewhere")
+    return None
+
+
+async def _transfer_leader(request: Request, log: OrderedLog, relay: Relay) -> Response:
+    params = queries.only(request, ["to", *PARAMETERS])
+    target = relay.target(request, params)
+    to = queries.whole("to", params["to"]) if "to" in params else None
+    if isinstance(target, Everyone):
+        raise InvalidRequest("node=all cannot hand over leadership; name the leader, or leave node out.")
+    if target is not None:
+        return await relay.pass_on(request, target, TRANSFER_SECONDS)
+    try:
+        transfer = await log.transfer_leader(to)
+    except NotLeader as error:
+        return _not_leader(log, error)
+    return JSONResponse({"from": transfer.origin, "to": transfer.to, "voter_ids": transfer.voters})
+
+
 async def _snapshot(log: OrderedLog) -> SnapshotFacts:
     try:
         return await log.snapshot()
@@ -71,16 +100,13 @@ async def _snapshot(log: OrderedLog) -> SnapshotFacts:
         raise
 
 
-async def _within(task: asyncio.Task[SnapshotFacts], wait: float) -> SnapshotFacts:
-    done, _ = await asyncio.wait([task], timeout=wait)
-    if not done:
-        raise NotInTime(f"The snapshot is still being written after {wait:g} s; it goes on, ask again.")
-    return task.result()
-
-
-def _held(log: OrderedLog, facts: SnapshotFacts) -> dict[str, Any]:
-    this = log.status().node
-    return {"nodes": [{"id": this.node_id, "name": this.name, "snapshot": views.snapshot(facts)}]}
+def _not_leader(log: OrderedLog, error: NotLeader) -> PlainTextResponse:
+    """Upstream's four lines: the message, this node, the leader, the voters."""
+    status = log.status()
+    leader = f"Some({status.leader.node_id})" if status.leader else "None"
+    voters = [node.node_id for node in status.voters]
+    text = f"{error}\nid={status.node.node_id}\ncurrent_leader={leader}\nvoter_ids={voters}\n"
+    return PlainTextResponse(text, error.http_status)
 
 
 def _feature_command(params: dict[str, str], known: Sequence[str]) -> SetFeature:

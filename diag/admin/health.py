@@ -4,6 +4,7 @@ A process that answers is alive, whatever else is wrong, because a restart
 helps nothing but a stuck process. Whether it should get traffic is ``/readyz``.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,9 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from diag.admin import queries
 from diag.admin.checks import Check
 from diag.admin.methods import READ
+
+#: What a check is waited for; all run at the same time.
+CHECK_SECONDS = 3.0
 
 
 def router(checks: Sequence[Check]) -> APIRouter:
@@ -39,16 +43,27 @@ def router(checks: Sequence[Check]) -> APIRouter:
 
 
 async def _report(checks: Sequence[Check], excluded: set[str], verbose: bool) -> PlainTextResponse:
-    lines, failed = [], 0
-    for check in checks:
-        if check.name in excluded:
-            lines.append(f"[+]{check.name} excluded")
-            continue
-        reason = await check.run()
-        failed += reason is not None
-        lines.append(f"[+]{check.name} ok" if reason is None else f"[-]{check.name} failed: {reason}")
+    reasons = await asyncio.gather(*(_reason(check) for check in checks if check.name not in excluded))
+    ran = iter(reasons)
+    lines = [
+        f"[+]{check.name} excluded" if check.name in excluded else _line(check.name, next(ran))
+        for check in checks
+    ]
+    failed = sum(reason is not None for reason in reasons)
     if not failed and not verbose:
         return PlainTextResponse("ok\n")
     shown = lines if verbose else [line for line in lines if line.startswith("[-]")]
     verdict = f"not ready: {failed} of {len(checks)} checks failed" if failed else "ready"
     return PlainTextResponse("\n".join([*shown, verdict, ""]), 503 if failed else 200)
+
+
+async def _reason(check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check.run()
+    except TimeoutError:
+        return f"it gave no result within {CHECK_SECONDS:g} s"
+
+
+def _line(name: str, reason: str | None) -> str:
+    return f"[+]{name} ok" if reason is None else f"[-]{name} failed: {reason}"

@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+#: What servers say to themselves about a client that went away; nobody receives it.
+CLIENT_GONE = 499
+
 T = TypeVar("T")
 
 

@@ -5,6 +5,7 @@ both: a log id has ``term`` beside ``leader_id``, a node ``grpc_api_addr``
 beside ``grpc_api_advertise_address``.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from diag.replication import ClusterStatus, LogId, NodeAddress, SnapshotFacts
@@ -14,11 +15,17 @@ DATA_VERSION = "V004"
 
 
 class Views:
-    """``version`` is this program's; ``grpc_address`` is where this node listens for clients."""
+    """``version`` is this program's; ``grpc_address`` is where this node listens for clients.
 
-    def __init__(self, version: str, grpc_address: str) -> None:
+    ``etcd`` gives facts of the node's etcd member, as values that JSON has.
+    """
+
+    def __init__(
+        self, version: str, grpc_address: str, etcd: Callable[[], Mapping[str, Any]] | None = None
+    ) -> None:
         self._version = version
         self._grpc_address = grpc_address
+        self._etcd = etcd
 
     def node(self, node: NodeAddress, this: NodeAddress) -> dict[str, Any]:
         """One node, told by the node ``this``."""
@@ -58,9 +65,11 @@ class Views:
             "purged": log_id(status.purged) if status.purged else None,
             "leader": self.node(status.leader, this) if status.leader else None,
             "replication": _replication(status) if is_leader else None,
+            "replication_lag": _replication_lag(status) if is_leader else None,
             "voters": [self.node(node, this) for node in status.voters],
             "non_voters": [self.node(node, this) for node in status.non_voters],
             "last_seq": status.last_seq,
+            **({"etcd": dict(self._etcd())} if self._etcd else {}),
         }
 
 
@@ -89,6 +98,14 @@ def snapshot(facts: SnapshotFacts) -> dict[str, Any]:
 
 def _replication(status: ClusterStatus) -> dict[str, Any]:
     return {str(node_id): log_id(position) for node_id, position in sorted(status.replication.items())}
+
+
+def _replication_lag(status: ClusterStatus) -> dict[str, int]:
+    """Entries of the log that each node has not yet applied, as the leader knows it."""
+    return {
+        str(node_id): max(0, status.last_log_index - position.index)
+        for node_id, position in sorted(status.replication.items())
+    }
 
 
 def _raft_log(size: int) -> dict[str, Any]:

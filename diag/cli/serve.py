@@ -76,15 +76,31 @@ def _run(config: Config) -> int:
 
 
 async def _serve(config: Config) -> int:
-    node = Node(config)
-    await node.start()
-    # What was made so far lives as long as the node; to search it for garbage stops the loop for tens of ms.
-    gc.freeze()
-    click.echo(node.banner(), err=True)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    await node.stop()
+    while await _serve_once(config, stop):
+        click.echo("the node starts again, from another node's snapshot", err=True)
     return 0
+
+
+async def _serve_once(config: Config, stop: asyncio.Event) -> bool:
+    """Whether to start again: the cluster's log went on without this node, which needs a snapshot."""
+    node = Node(config)
+    starting, stopping = asyncio.ensure_future(node.start()), asyncio.ensure_future(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return False
+    starting.result()
+    # What was made so far lives as long as the node; to search it for garbage stops the loop for tens of ms.
+    gc.freeze()
+    click.echo(node.banner(), err=True)
+    behind = asyncio.ensure_future(node.fell_behind())
+    await asyncio.wait([behind, stopping], return_when=asyncio.FIRST_COMPLETED)
+    behind.cancel()
+    stopping.cancel()
+    await node.stop()
+    return not stop.is_set()

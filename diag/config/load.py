@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from diag.config.model import Config, Section
+from diag.config.model import Config, RaftConfig, Section
 from diag.errors import ConfigError
 
 CONFIG_FILE_VARIABLE = "METASRV_CONFIG_FILE"
@@ -75,18 +75,8 @@ def known_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[st
 def _check(config: Config) -> None:
     if config.admin.token and config.admin.token.get_secret_value() in {"", "***"}:
         raise ConfigError("admin.token is empty or the redacted ***; give the token itself, or a token_file")
-    raft = config.raft_config
-    if raft.leave_id is not None or raft.leave_via:
-        raise ConfigError("leave_id and leave_via are for a cluster; a single node has none to leave")
-    if raft.single == bool(raft.join):
-        raise ConfigError(
-            "exactly one of raft_config.single and raft_config.join must be given: "
-            "set single = true to start a node of its own (flag --single)"
-        )
-    if raft.join:
-        raise ConfigError(
-            "raft_config.join needs a cluster engine, which this version lacks; use single = true"
-        )
+    _check_membership(config.raft_config)
+    _check_etcd(config.raft_config)
     for role in ("admin", "grpc"):
         cert, key = getattr(config, f"{role}_tls_server_cert"), getattr(config, f"{role}_tls_server_key")
         if bool(cert) != bool(key):
@@ -96,3 +86,46 @@ def _check(config: Config) -> None:
         for file in filter(None, (cert, key)):
             if not Path(file).is_file():
                 raise ConfigError(f"{role}_tls_server_cert/key: there is no file {file}")
+
+
+def _check_etcd(raft: RaftConfig) -> None:
+    peer = {name: getattr(raft, name) for name in ("etcd_peer_cert", "etcd_peer_key", "etcd_peer_ca")}
+    if any(peer.values()) and not all(peer.values()):
+        missing = ", ".join(name for name, file in peer.items() if not file)
+        raise ConfigError(f"TLS between members needs certificate, key and CA; raft_config lacks {missing}")
+    for name, file in {**peer, "raft_tls_client_root_ca_cert": raft.raft_tls_client_root_ca_cert}.items():
+        if file and not Path(file).is_file():
+            raise ConfigError(f"raft_config.{name}: there is no file {file}")
+    if raft.etcd_election_timeout < 5 * raft.etcd_heartbeat_interval:
+        raise ConfigError(
+            f"raft_config.etcd_election_timeout = {raft.etcd_election_timeout} must be at least five times "
+            f"etcd_heartbeat_interval = {raft.etcd_heartbeat_interval}, or members depose a healthy leader"
+        )
+
+
+def _check_membership(raft: RaftConfig) -> None:
+    """Whose cluster the node is of: its own, or one it joins; or that it only leaves one."""
+    if raft.leave_id is not None or raft.leave_via:
+        if raft.leave_id is None or not raft.leave_via:
+            raise ConfigError(
+                "leave_id and leave_via go together: the id of the node that leaves, and admin addresses "
+                "of members that can be asked"
+            )
+        return
+    if raft.single == bool(raft.join):
+        raise ConfigError(
+            "exactly one of raft_config.single and raft_config.join must be given: set single = true to "
+            "start a cluster with this node (flag --single), join = [...] to join one (flag --join)"
+        )
+    if raft.join and raft.log_engine == "embedded":
+        raise ConfigError(
+            'raft_config.join needs a cluster, which the embedded log is not: set log_engine = "etcd" '
+            "(flag --log-engine etcd)"
+        )
+    if raft.learner and raft.single:
+        raise ConfigError(
+            "raft_config.learner is for a node that joins; the first node of a cluster must be a voter"
+        )
+    own = f"{raft.raft_advertise_host}:{raft.raft_api_port}"
+    if own in raft.join:
+        raise ConfigError(f"raft_config.join names this node itself, {own}; name other members")

@@ -43,6 +43,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+LogEngine = Literal["embedded", "etcd"]
 LogFormat = Literal["text", "json", "identical"]
 
 
@@ -104,9 +105,15 @@ class Log(Section):
 
 
 class RaftConfig(Section):
-    """Identity, data directory and membership of this node. Intervals are milliseconds."""
+    """Identity, data directory and membership of this node. Intervals are milliseconds.
+
+    ``log_engine`` is this service's own key: ``embedded`` keeps the log of a single node in its store,
+    ``etcd`` makes the node a member of a cluster. ``join`` names raft addresses of members,
+    ``leave_via`` admin addresses of them.
+    """
 
     id: Count = 0
+    log_engine: LogEngine = "embedded"
     raft_dir: Annotated[Path, AfterValidator(_directory)] = Path("./.databend/meta")
     raft_listen_host: str = "127.0.0.1"
     raft_advertise_host: str = Field(default_factory=socket.gethostname)
@@ -124,6 +131,13 @@ class RaftConfig(Section):
     raft_secret_strict: bool = True
     raft_tls_client_root_ca_cert: str = ""
     raft_tls_client_domain_name: str = ""
+    etcd_binary: Path | None = None
+    etcd_quota_bytes: Positive = 2 * 1024**3
+    etcd_heartbeat_interval: Positive = 100
+    etcd_election_timeout: Positive = 1000
+    etcd_peer_cert: str = ""
+    etcd_peer_key: str = ""
+    etcd_peer_ca: str = ""
     heartbeat_interval: Positive = _ignored(500)
     install_snapshot_timeout: Positive = _ignored(4000)
     wait_leader_timeout: Positive = _ignored(180000)

@@ -32,13 +32,16 @@ class Replacement:
         """Where the new store is to be made."""
         return self._place / _NEW
 
-    def put_in_place(self) -> None:
-        """Replace ``target`` and the snapshots beside it; DirectoryInUse when somebody has it open."""
+    def put_in_place(self, *, keep_snapshots: bool = False) -> None:
+        """Replace ``target`` and the snapshots beside it; DirectoryInUse when somebody has it open.
+
+        ``keep_snapshots`` is for a state that goes on with the same history, from one of them.
+        """
         target, snapshots = self._target, _snapshots_beside(self._target)
         held = directory.DirectoryLock(target, shared=False) if target.exists() else None
         try:
             # Restoring one of them would bring back what is replaced.
-            if snapshots.exists():
+            if snapshots.exists() and not keep_snapshots:
                 snapshots.replace(self._place / _OLD_SNAPSHOTS)
             if target.exists():
                 target.replace(self._place / _OLD)

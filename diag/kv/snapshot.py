@@ -17,7 +17,7 @@ from struct import Struct
 
 from diag.errors import Damaged, StoreError
 from diag.kv import directory
-from diag.kv.store import Position, ReadTxn, Store
+from diag.kv.store import Pin, Position, ReadTxn, Store
 
 _FACTS = "snapshot.json"
 _MAKING = ".making-"
@@ -67,8 +67,8 @@ class SnapshotStore:
         """The first of ``all``."""
         return next(iter(self.all()), None)
 
-    def create(self, store: Store, now_ms: int) -> SnapshotInfo:
-        """Write a snapshot of the store's newest state; writers go on meanwhile.
+    def create(self, store: Store, now_ms: int, pin: Pin | None = None) -> SnapshotInfo:
+        """Write a snapshot of the store's newest state, or of the pinned one; writers go on meanwhile.
 
         It and the one before it are kept. Raises ``NoSpace`` and leaves the earlier ones as they were.
         """
@@ -79,7 +79,7 @@ class SnapshotStore:
                 shutil.rmtree(left)
             making = Path(tempfile.mkdtemp(prefix=_MAKING, dir=self.root))
             try:
-                info = self._make(store, making, now_ms, started)
+                info = self._make(store, making, now_ms, started, pin)
             except BaseException:
                 shutil.rmtree(making, ignore_errors=True)
                 raise
@@ -128,8 +128,8 @@ class SnapshotStore:
         """The snapshot as a read-only store; close it."""
         return open_snapshot(info.path)
 
-    def _make(self, store: Store, making: Path, now_ms: int, started: float) -> SnapshotInfo:
-        store.copy_to(making)
+    def _make(self, store: Store, making: Path, now_ms: int, started: float, pin: Pin | None) -> SnapshotInfo:
+        store.copy_to(making, pin)
         data = making / directory.DATA
         sync_file(data)
         with Store.open(making, readonly=True) as copy, copy.read() as txn:
@@ -188,11 +188,12 @@ def open_snapshot(path: Path) -> Store:
 
 
 def hash_content(txn: ReadTxn) -> str:
-    """sha256 over the position, the seq counter, the features, and every key and record in order.
+    """sha256 over the position, the seq counter, the features, what the log keeps, and every key and record.
 
     Equal for equal states, however their files came to be.
     """
     digest = hashlib.sha256(repr((*txn.applied(), txn.seq(), txn.features())).encode())
+    digest.update(txn.log_state())
     parts: list[bytes | memoryview] = []
     for key, stored in txn.raw_items():
         parts += (_LENGTHS.pack(len(key), len(stored)), key, bytes(stored))

@@ -28,6 +28,7 @@ DEFAULT_MAP_SIZE = 64 << 30
 
 _STATE = b"state"
 _FEATURES = b"features"
+_LOG = b"log"
 _STATE_ROW = Struct("<QQQQQQQ")
 _EXPIRY_KEY = Struct(">QQ")
 _MAX_ROOT = DIRECT - len(ROOT)
@@ -152,6 +153,11 @@ class ReadTxn:
         row = self._txn.get(_FEATURES, db=self._tables.meta)
         return () if row is None else tuple(json.loads(bytes(row)))
 
+    def log_state(self) -> bytes:
+        """What the log's engine keeps with the state; empty when it keeps nothing."""
+        row = self._txn.get(_LOG, db=self._tables.meta)
+        return b"" if row is None else bytes(row)
+
     def _records(
         self, low: bytes, high: bytes | None, after: str | None, limit: int | None
     ) -> Iterator[tuple[str, Record]]:
@@ -171,8 +177,9 @@ class ReadTxn:
 class WriteTxn(ReadTxn):
     """A state in the making: what ``apply`` works on. Nothing is seen by others before the commit."""
 
-    def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables) -> None:
+    def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables, env: lmdb.Environment) -> None:
         super().__init__(txn, tables)
+        self._env = env
         self._first_expiry: int | None = None
 
     def put(self, key: str, record: Record) -> None:
@@ -213,6 +220,25 @@ class WriteTxn(ReadTxn):
     def set_features(self, enabled: tuple[str, ...]) -> None:
         """Replace the enabled features."""
         self._txn.put(_FEATURES, json.dumps(sorted(enabled)).encode(), db=self._tables.meta)
+
+    def set_log_state(self, row: bytes) -> None:
+        """Replace what the log's engine keeps; empty for nothing."""
+        if row:
+            self._txn.put(_LOG, row, db=self._tables.meta)
+        else:
+            self._txn.delete(_LOG, db=self._tables.meta)
+
+    @contextmanager
+    def attempt(self) -> Iterator["WriteTxn"]:
+        """Changes that are undone alone when the block raises. Nothing else may be done meanwhile."""
+        self.finish()
+        with self._env.begin(write=True, buffers=True, parent=self._txn) as txn:
+            made = WriteTxn(txn, self._tables, self._env)
+            yield made
+            made.finish()
+        self._state = made._state
+        self._tree = KeyTree(self._txn, self._tables.records, self._state.nodes)
+        self._first_expiry = None
 
     def first_expiry(self) -> int:
         """The earliest expiry in ms, or one beyond every clock; looked up once per change of it."""
@@ -259,6 +285,17 @@ class Reading:
         if isinstance(failure, lmdb.Error):
             with directory.explained(self._path):
                 raise failure
+
+
+class Pin:
+    """One state of a store, held. Release it on any thread, before the store is closed."""
+
+    def __init__(self, txn: "lmdb.Transaction[memoryview]") -> None:
+        self.txn = txn
+
+    def release(self) -> None:
+        """Let the state go; idempotent."""
+        self.txn.abort()
 
 
 class Store:
@@ -359,7 +396,7 @@ class Store:
         if self._readonly:
             raise NoSpace(f"{self.path} is open for reading only; open it for writing to change it.")
         with directory.explained(self.path), self._env.begin(write=True, buffers=True) as txn:
-            made = WriteTxn(txn, self._tables)
+            made = WriteTxn(txn, self._tables, self._env)
             yield made
             made.finish()
 
@@ -368,12 +405,32 @@ class Store:
         self._refuse_closed()
         return (int(self._env.info()["last_pgno"]) + 1) * self._page_size
 
-    def copy_to(self, target: Path) -> None:
-        """Write a compact copy of one state into an existing, empty directory; writers go on."""
+    def pin(self) -> "Pin":
+        """Hold the state as it is now for ``copy_to``; release it soon, pages are not reused meanwhile."""
+        self._refuse_closed()
+        with directory.explained(self.path):
+            return Pin(self._env.begin(buffers=True))
+
+    def copy_to(self, target: Path, pin: "Pin | None" = None) -> None:
+        """Write a compact copy of one state, by default the newest, into an existing, empty directory.
+
+        Writers go on.
+        """
         self._refuse_closed()
         with directory.explained(target):
-            self._env.copy(str(target), compact=True)
+            self._env.copy(str(target), compact=True, txn=None if pin is None else pin.txn)
             directory.write_format(target, ready=True, node_id=self.node_id)
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    def sync(self) -> None:
+        """Wait until the disk has everything; for a store opened with ``sync=False``."""
+        self._refuse_closed()
+        with directory.explained(self.path):
+            self._env.sync(True)
 
     def close(self) -> None:
         """Let the directory go; idempotent. No transaction may be open."""

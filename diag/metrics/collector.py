@@ -1,6 +1,6 @@
 """Joins what the process counted with what the ordered log knows, at the moment of the scrape."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
@@ -10,20 +10,40 @@ from diag.metrics import names
 from diag.metrics.delays import Histogram, Summary
 from diag.metrics.lag import LoopLag
 from diag.metrics.names import Family
+from diag.metrics.others import EtcdCollector, PeerCollector
+from diag.metrics.peers import PeerTraffic
 from diag.metrics.registry import Metrics
+from diag.metrics.samples import empty, labelled, sample_name
 from diag.metrics.sources import Counters, Source, Status
 
 
-def node_registry(log: Source, metrics: Metrics, lag: LoopLag, version: str, sha: str) -> CollectorRegistry:
-    """A registry of this node alone: its own families, and the process figures under their usual names."""
+def node_registry(
+    log: Source,
+    metrics: Metrics,
+    lag: LoopLag,
+    version: str,
+    sha: str,
+    *,
+    peers: PeerTraffic | None = None,
+    etcd: Callable[[], Mapping[str, float]] | None = None,
+) -> CollectorRegistry:
+    """A registry of this node alone: its own families, and the process figures under their usual names.
+
+    ``peers`` stands with an engine that has peers. ``etcd`` gives figures of the node's etcd member by
+    name, at once and without asking it: a scrape waits for nobody.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(log, metrics, lag, version, sha))
+    if peers is not None:
+        registry.register(PeerCollector(peers))
+    if etcd is not None:
+        registry.register(EtcdCollector(etcd))
     ProcessCollector(registry=registry)
     return registry
 
 
 class NodeCollector(Collector):
-    """Yields every family of ``names``. Call on the event loop thread."""
+    """Yields every family of ``names.ALL``. Call on the event loop thread."""
 
     def __init__(self, log: Source, metrics: Metrics, lag: LoopLag, version: str, sha: str) -> None:
         self._log = log
@@ -34,18 +54,19 @@ class NodeCollector(Collector):
     def describe(self) -> Iterator[Metric]:
         """Empty families, so that registering does not ask the log for its status."""
         for family in names.ALL:
-            yield _empty(family)
+            yield empty(family)
 
     def collect(self) -> Iterator[Metric]:
         self._metrics.fold()
         figures = self._figures()
         for family in names.PLAIN:
             yield _single(family, figures[family.name])
-        version = _empty(names.VERSION)
+        version = empty(names.VERSION)
         version.add_sample(names.VERSION.name, self._version, 1)
         yield version
-        yield _by_func(names.STORE_WRITE_FAILED, self._metrics.store_write_failed)
-        yield _by_func(names.STORE_READ_FAILED, self._metrics.store_read_failed)
+        yield labelled(names.STORE_WRITE_FAILED, self._metrics.store_write_failed)
+        yield labelled(names.STORE_READ_FAILED, self._metrics.store_read_failed)
+        yield labelled(names.REPLICATION_LAG, _replication_lag(self._log.status()))
         yield _summary(names.RPC_DELAY_SECONDS, self._metrics.delay_summary)
         yield _histogram(names.RPC_DELAY_MS, self._metrics.delay_all)
         yield _histogram(names.RPC_DELAY_READ_MS, self._metrics.delay_read)
@@ -94,6 +115,13 @@ def _snapshot(status: Status) -> dict[str, float]:
     }
 
 
+def _replication_lag(status: Status) -> dict[str, int]:
+    if status.state != "Leader":
+        return {}
+    last = status.last_log_index
+    return {str(node_id): max(0, last - position.index) for node_id, position in status.replication.items()}
+
+
 def _log_counts(counters: Counters) -> dict[str, float]:
     return {
         "leader_changes": counters.leader_changes,
@@ -124,29 +152,14 @@ def _network(metrics: Metrics) -> dict[str, float]:
     }
 
 
-def _empty(family: Family) -> Metric:
-    return Metric(family.name, family.help, family.kind)
-
-
-def _sample_name(family: Family) -> str:
-    return f"{family.name}_total" if family.kind == "counter" else family.name
-
-
 def _single(family: Family, value: float) -> Metric:
-    metric = _empty(family)
-    metric.add_sample(_sample_name(family), {}, value)
-    return metric
-
-
-def _by_func(family: Family, counts: Mapping[str, int]) -> Metric:
-    metric = _empty(family)
-    for func, count in sorted(counts.items()):
-        metric.add_sample(_sample_name(family), {"func": func}, count)
+    metric = empty(family)
+    metric.add_sample(sample_name(family), {}, value)
     return metric
 
 
 def _summary(family: Family, summary: Summary) -> Metric:
-    metric = _empty(family)
+    metric = empty(family)
     for quantile, value in summary.quantiles():
         metric.add_sample(family.name, {"quantile": quantile}, value)
     metric.add_sample(f"{family.name}_sum", {}, summary.sum)
@@ -155,7 +168,7 @@ def _summary(family: Family, summary: Summary) -> Metric:
 
 
 def _histogram(family: Family, histogram: Histogram) -> Metric:
-    metric = _empty(family)
+    metric = empty(family)
     buckets = histogram.buckets()
     for bound, count in buckets:
         metric.add_sample(f"{family.name}_bucket", {"le": bound}, count)

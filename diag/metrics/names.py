@@ -1,9 +1,12 @@
 """Every family the node serves: the names of wire protocol section 9 and of the contract's sample.
 
 A name here is the registered one; the OpenMetrics form adds ``_total`` to a
-counter. Families about peers (``raft_network``) have no sample on one node and
-stand with the engine that has peers; those about blocks and chunks of the
-upstream's own storage have no counterpart here.
+counter. Families about peers (``raft_network``) are served where there are
+peers. Of those, what a consensus of our own would know is not known here, since
+etcd's members replicate among themselves: ``append_sent_seconds`` and all of
+``snapshot_send_*``, ``snapshot_sent_*`` and ``snapshot_recv_*``; etcd's own
+figures stand beside, under ``ETCD_PREFIX``. ``applying_snapshot`` and those about
+blocks and chunks of the upstream's own storage have no counterpart either.
 """
 
 from typing import Literal, NamedTuple
@@ -78,6 +81,33 @@ NETWORK = _families(
     ("stream_list_item_sent", "counter", "Items sent in reply to list."),
 )
 
+REPLICATION_LAG = Family(
+    "metasrv_server_replication_lag", "gauge", "Log entries a node has not applied, by the leader.", ("id",)
+)
+
+RAFT_NETWORK_ACTIVE_PEERS = Family(
+    "metasrv_raft_network_active_peers", "gauge", "1 when the peer's connection works.", ("id", "addr")
+)
+RAFT_NETWORK_FAIL_CONNECT = Family(
+    "metasrv_raft_network_fail_connect_to_peer",
+    "gauge",
+    "Connections to the peer that failed.",
+    ("id", "addr"),
+)
+RAFT_NETWORK_SENT_BYTES = Family(
+    "metasrv_raft_network_sent_bytes", "counter", "Bytes sent to the peer.", ("to",)
+)
+RAFT_NETWORK_RECV_BYTES = Family(
+    "metasrv_raft_network_recv_bytes", "counter", "Bytes received from the peer.", ("from",)
+)
+RAFT_NETWORK_SENT_FAILURES = Family(
+    "metasrv_raft_network_sent_failures", "counter", "Messages to the peer that failed.", ("to",)
+)
+
+#: Begins the name of each figure of the node's etcd member; all are gauges, as they are copied.
+ETCD_PREFIX = "metasrv_etcd_"
+ETCD_HELP = "A figure of this node's etcd member, as it tells it."
+
 RPC_DELAY_SECONDS = Family(
     "metasrv_meta_network_rpc_delay_seconds",
     "summary",
@@ -93,11 +123,23 @@ RPC_DELAY_WRITE_MS = Family(
 
 #: Families with one unlabelled sample.
 PLAIN = SERVER + STORAGE + NETWORK
+
+#: Families of a node that has peers.
+RAFT_NETWORK = (
+    RAFT_NETWORK_ACTIVE_PEERS,
+    RAFT_NETWORK_FAIL_CONNECT,
+    RAFT_NETWORK_SENT_BYTES,
+    RAFT_NETWORK_RECV_BYTES,
+    RAFT_NETWORK_SENT_FAILURES,
+)
+
+#: Families of every node.
 ALL = (
     *PLAIN,
     VERSION,
     STORE_WRITE_FAILED,
     STORE_READ_FAILED,
+    REPLICATION_LAG,
     RPC_DELAY_SECONDS,
     RPC_DELAY_MS,
     RPC_DELAY_READ_MS,

@@ -1,5 +1,6 @@
 """What the gauges read of an ordered log, by shape: the values of ``diag.replication`` fit."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -47,6 +48,8 @@ class Status(Protocol):
     def db_size(self) -> int: ...
     @property
     def log_size(self) -> int: ...
+    @property
+    def replication(self) -> Mapping[int, Position]: ...
 
 
 class Counters(Protocol):

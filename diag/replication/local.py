@@ -23,6 +23,7 @@ from diag.kv.records import Change
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Position, ReadTxn, Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
+from diag.replication.facts import snapshot_facts
 
 #: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
 MAX_BATCH = 2048
@@ -149,8 +150,8 @@ class LocalLog:
         while self._latest is None or self._latest.index < wanted:
             info = await asyncio.shield(self._building())
             if info.index >= wanted:
-                return _facts(info)
-        return _facts(self._latest)
+                return snapshot_facts(info)
+        return snapshot_facts(self._latest)
 
     async def transfer_leader(self, to: int | None) -> Transfer:
         """Always refused: there is no other node."""
@@ -176,7 +177,7 @@ class LocalLog:
             last_log_index=last.index,
             last_applied=last,
             purged=last if last.index else None,
-            snapshot=None if self._latest is None else _facts(self._latest),
+            snapshot=None if self._latest is None else snapshot_facts(self._latest),
             leader=self._node if leads else None,
             voters=(self._node,),
             non_voters=(),
@@ -343,16 +344,3 @@ def _figures(txn: ReadTxn) -> _Figures:
 def _again(failure: MetaError) -> MetaError:
     """An equal error for one more raiser: shared, it would gather all their tracebacks."""
     return type(failure)(str(failure))
-
-
-def _facts(info: SnapshotInfo) -> SnapshotFacts:
-    return SnapshotFacts(
-        log_id=LogId(*info.position),
-        path=info.path,
-        key_count=info.key_count,
-        expire_count=info.expire_count,
-        size=info.size,
-        content_hash=info.content_hash,
-        created_ms=info.created_ms,
-        seconds=info.seconds,
-    )

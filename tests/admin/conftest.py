@@ -1,32 +1,12 @@
-"""A real node behind a real uvicorn: store, ordered log, profilers, and the admin app over them."""
+"""The nodes of the admin tests as fixtures."""
 
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from diag.admin.app import Parts, create_app
-from diag.admin.checks import node_checks
-from diag.admin.guard import Guard
-from diag.admin.server import AdminServer
-from diag.kv.apply import KNOWN_FEATURES
-from diag.kv.commands import MatchSeq, Upsert
-from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Store
-from diag.kv.view import Reader
-from diag.metrics.collector import node_registry
-from diag.metrics.lag import LoopLag
-from diag.metrics.registry import Metrics
-from diag.profilers.hub import Profilers
-from diag.profilers.lock import ProfileLock
-from diag.replication import NodeAddress
-from diag.replication.local import LocalLog
-
-TOKEN = "a-token-of-the-tests"
+from tests.admin.members import Cluster, three_nodes
+from tests.admin.served import Served, serving
 
 
 @pytest.fixture
@@ -34,56 +14,13 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@dataclass
-class Served:
-    """What a test sees of the node."""
-
-    app: FastAPI
-    http: httpx.AsyncClient
-    port: int
-    log: LocalLog
-    metrics: Metrics
-    profilers: Profilers
-    lock: ProfileLock
-
-    async def put(self, key: str, value: bytes) -> None:
-        await self.log.propose(Upsert(key, MatchSeq(), value))
-
-    def from_elsewhere(self) -> httpx.AsyncClient:
-        """A client whose connection comes from another machine."""
-        transport = httpx.ASGITransport(self.app, client=("10.0.0.9", 1))
-        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path) as served:
+        yield served
 
 
 @pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[Served]:
-    store = Store.open(tmp_path / "store")
-    address = NodeAddress(1, "1", "localhost", 28103, None)
-    log = LocalLog(store, address, SnapshotStore(tmp_path / "snapshots"), lambda: time.time_ns() // 10**6)
-    await log.start()
-    reader, metrics, lag, lock = Reader(store), Metrics(), LoopLag(), ProfileLock()
-    lag.start()
-    profilers = Profilers(lock)
-    parts = Parts(
-        log=log,
-        registry=node_registry(log, metrics, lag, "0.1.0", "abcdef"),
-        profilers=profilers,
-        profile_lock=lock,
-        guard=Guard(TOKEN),
-        checks=node_checks(log=log, lag=lag, data_dir=tmp_path, read_store=reader.features),
-        config_text=lambda: 'admin_api_address = "127.0.0.1:28101"\n',
-        features=reader.features,
-        known_features=KNOWN_FEATURES,
-        version="0.1.0",
-        grpc_address="127.0.0.1:9191",
-    )
-    app = create_app(parts)
-    server = AdminServer(app, "127.0.0.1", 0)
-    port = await server.start()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock)
-    await profilers.close()
-    await server.stop()
-    await lag.stop()
-    await log.stop()
-    store.close()
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with three_nodes(tmp_path) as nodes:
+        yield nodes

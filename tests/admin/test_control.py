@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from tests.admin.conftest import Served
+from tests.admin.served import Served
 from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio

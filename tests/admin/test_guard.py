@@ -5,7 +5,7 @@ import pytest
 
 from diag.admin.guard import Guard
 from diag.errors import Forbidden
-from tests.admin.conftest import TOKEN, Served
+from tests.admin.served import TOKEN, Served
 
 LOCAL = ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1")
 ELSEWHERE = ("10.0.0.9", "192.168.1.1", "fe80::1%eth0", "::ffff:10.0.0.9", "0.0.0.0", "", None, "localhost")

@@ -8,7 +8,7 @@ from diag.admin import errors, health
 from diag.admin.checks import Check, node_checks
 from diag.errors import Damaged
 from diag.metrics.lag import LoopLag
-from tests.admin.conftest import Served
+from tests.admin.served import Served
 from tests.metrics.conftest import StillLog
 
 

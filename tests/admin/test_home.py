@@ -4,7 +4,7 @@ from html import unescape
 import httpx
 import pytest
 
-from tests.admin.conftest import Served
+from tests.admin.served import Served
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.admin.conftest import Served
+from tests.admin.served import Served
 
 pytestmark = pytest.mark.anyio
 

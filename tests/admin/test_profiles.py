@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
-from tests.admin.conftest import Served
+from tests.admin.served import Served
 from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio

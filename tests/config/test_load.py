@@ -121,7 +121,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_join_and_half_a_tls_pair_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="needs a cluster engine"):
+    with pytest.raises(ConfigError, match=r'join needs a cluster, .* log_engine = "etcd"'):
         load_config(None, {"raft_config.join": ("127.0.0.1:28103",)}, {})
     with pytest.raises(ConfigError, match="TLS needs both"):
         load_config(None, {**SINGLE, "grpc_tls_server_cert": "c.pem"}, {})
@@ -146,3 +146,57 @@ def test_a_section_given_as_a_value_is_told() -> None:
     with pytest.raises(ConfigError, match="must be a section"):
         load_config(None, {"log_dir": "x", "log_dir.y": 1}, {})
     assert isinstance(load_config(None, SINGLE, {}), Config)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"etcd_peer_cert": "c"}, "raft_config lacks etcd_peer_key, etcd_peer_ca"),
+        ({"etcd_peer_cert": "/no", "etcd_peer_key": "/no", "etcd_peer_ca": "/no"}, "there is no file /no"),
+        ({"etcd_heartbeat_interval": 500}, "must be at least five times"),
+    ],
+)
+def test_what_etcd_would_refuse_is_told_before_it_starts(keys: dict[str, object], sentence: str) -> None:
+    given = {f"raft_config.{name}": value for name, value in keys.items()}
+    with pytest.raises(ConfigError, match=sentence):
+        load_config(None, SINGLE | given, {})
+
+
+CLUSTER = Path(__file__).parent / "files"
+
+
+def test_a_single_node_runs_the_embedded_log() -> None:
+    assert load_config(None, SINGLE, {}).raft_config.log_engine == "embedded"
+    with pytest.raises(ConfigError, match=r"log_engine = 'raft' cannot be used"):
+        load_config(None, {**SINGLE, "raft_config.log_engine": "raft"}, {})
+
+
+def test_files_of_a_single_node_and_of_three_load_unchanged() -> None:
+    single = load_config(CLUSTER / "single.toml", {}, {})
+    assert (single.raft_config.single, single.raft_config.join) == (True, ())
+    etcd = {"raft_config.log_engine": "etcd"}
+    nodes = [load_config(CLUSTER / f"node-{number}.toml", etcd, {}).raft_config for number in (1, 2, 3)]
+    assert [node.id for node in nodes] == [1, 2, 3]
+    assert [node.single for node in nodes] == [True, False, False]
+    assert [node.join for node in nodes[1:]] == [("127.0.0.1:28103",), ("127.0.0.1:28103", "127.0.0.1:28203")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"single": True, "join": ("127.0.0.1:1",)}, r"exactly one of"),
+        ({"join": ("here:28103",), "raft_advertise_host": "here"}, "names this node itself, here:28103"),
+        ({"single": True, "learner": True}, "learner is for a node that joins"),
+        ({"leave_id": 3}, "leave_id and leave_via go together"),
+        ({"leave_via": ("127.0.0.1:28101",)}, "leave_id and leave_via go together"),
+    ],
+)
+def test_what_membership_cannot_be_is_told(flags: dict[str, object], says: str) -> None:
+    given = {f"raft_config.{name}": value for name, value in {"log_engine": "etcd", **flags}.items()}
+    with pytest.raises(ConfigError, match=says):
+        load_config(None, given, {})
+
+
+def test_who_leaves_needs_no_cluster_of_its_own() -> None:
+    given = {"raft_config.leave_id": "3", "raft_config.leave_via": ("127.0.0.1:28101",)}
+    assert load_config(None, given, {}).raft_config.leave_id == 3

@@ -20,6 +20,7 @@ class StillLog:
     def __init__(self) -> None:
         self.state = "Leader"
         self.snapshot_facts: SnapshotFacts | None = FACTS
+        self.replication: dict[int, LogId] = {}
 
     async def start(self) -> None:
         """Nothing to start."""
@@ -55,6 +56,7 @@ class StillLog:
             key_count=13,
             db_size=1_048_576,
             log_size=4096,
+            replication=self.replication,
         )
 
     def counters(self) -> LogCounters:

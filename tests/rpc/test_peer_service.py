@@ -113,6 +113,24 @@ async def test_a_node_that_does_not_answer_in_time_is_unavailable(peer_node: Pee
         await PeerSource(peer_node.peer(seconds=0.2)).head()
 
 
+async def test_a_connection_closed_on_this_side_fails_its_calls_and_cancels_nobody(
+    peer_node: PeerNode,
+) -> None:
+    peer_node.source.stuck = peer_node.admin.stuck = True
+    peer = peer_node.peer()
+    source = PeerSource(peer)
+    calls = [
+        asyncio.ensure_future(call)
+        for call in (source.head(), anext(source.tail(1)), peer.ask(Question("GET", "/", {})))
+    ]
+    await until_async(lambda: peer_node.source.tails == peer_node.admin.working == 1)
+    await peer.close()
+    for call in calls:
+        with pytest.raises(Unavailable, match="closed on this side"):
+            await call
+    assert (await peer.status()).node_id == 0
+
+
 async def test_members_join_are_promoted_and_leave(peer_node: PeerNode) -> None:
     peer = peer_node.peer()
     joined = await peer.join(ADDRESS)
@@ -162,6 +180,7 @@ async def test_closing_the_body_ends_the_work(peer_node: PeerNode) -> None:
     assert await anext(answer.body) == b"first"
     assert isinstance(answer.body, Body)
     await answer.body.aclose()
+    assert [part async for part in answer.body] == []
     await asyncio.wait_for(ended.wait(), 10)
 
 

@@ -1,0 +1,221 @@
+"""``?node=ID`` and ``?node=all``: any node answers for any other.
+
+A question that is passed on carries little of the client's request: what it
+accepts, who it is, and its token. Who may ask is decided here, by the guard of
+the route, and told to the other node; see ``tunnel``. A node that does not
+answer within a bound is told, and holds nobody else.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from enum import Enum
+from typing import Final, NamedTuple, TypeVar
+from urllib.parse import quote, urlencode
+
+from fastapi import Request, Response
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from diag.admin import queries
+from diag.admin.guard import VOUCHED
+from diag.admin.presence import CLIENT_GONE, while_present
+from diag.admin.tunnel import OF_A_PEER, VOUCH
+from diag.errors import InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
+from diag.replication import Answer, NodeAddress, OrderedLog, Peers, Question
+
+#: The parameter's names; every route that takes it allows both.
+PARAMETERS: Final = ("node", "nodes")
+
+#: Which nodes of ``node=all`` did not deliver, and why.
+MISSING_HEADER: Final = "X-Nodes-Missing"
+
+#: Seconds within which a node says what it has at hand.
+SOON: Final = 3.0
+
+# Seconds between two parts of a body that is passed on.
+_PART_SECONDS = 30.0
+_PASSED_HEADERS = ("accept", "user-agent", "authorization")
+_DROPPED_HEADERS = {"connection", "transfer-encoding", "date", "server", "keep-alive"}
+_MOST_TEXT = 2000
+
+T = TypeVar("T")
+
+
+class Everyone(Enum):
+    """``node=all``."""
+
+    ALL = "all"
+
+
+class Heard(NamedTuple):
+    """A whole answer; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+class Relay:
+    """``peers`` is None on a node that has none."""
+
+    def __init__(self, log: OrderedLog, peers: Peers | None) -> None:
+        self._log = log
+        self._peers = peers
+
+    def members(self) -> dict[int, NodeAddress]:
+        """All nodes by id, this one always among them."""
+        status = self._log.status()
+        nodes = {node.node_id: node for node in (status.node, *status.voters, *status.non_voters)}
+        return dict(sorted(nodes.items()))
+
+    def own(self) -> int:
+        return self._log.status().node.node_id
+
+    def target(self, request: Request, params: dict[str, str]) -> NodeAddress | Everyone | None:
+        """Whom the request is for, None for this node; takes the parameter out of ``params``.
+
+        InvalidRequest for what names no node, NotFound for one that is no member.
+        """
+        given = [params.pop(name) for name in PARAMETERS if name in params]
+        if not given:
+            return None
+        if len(given) > 1:
+            raise InvalidRequest("node and nodes are one parameter; give one of them.")
+        if request.scope.get(OF_A_PEER):
+            raise InvalidRequest("A question of another node is not passed on; ask without node.")
+        if given[0] == Everyone.ALL.value:
+            return Everyone.ALL
+        return self._member(given[0])
+
+    async def pass_on(self, request: Request, node: NodeAddress, within: float) -> Response:
+        """That node's answer to ``request``, as it comes; the client going away cancels the work there.
+
+        ``within`` bounds in seconds how long its head may take. Unavailable or NotInTime without one.
+        """
+        answering = self.ask(node, question_of(request), within)
+        answer = await while_present(request, answering)
+        return Response(status_code=CLIENT_GONE) if answer is None else _Passed(node, answer)
+
+    async def ask(self, node: NodeAddress, question: Question, within: float) -> Answer:
+        """The answer's head within ``within`` seconds, whatever its status is."""
+        if self._peers is None:
+            raise Unavailable(f"Node {node.node_id} cannot be reached: this node has no way to its peers.")
+        try:
+            async with asyncio.timeout(within):
+                return await self._peers.ask(node.node_id, question)
+        except TimeoutError:
+            raise _late(node, within) from None
+
+    async def hear(self, node: NodeAddress, question: Question, within: float) -> Heard:
+        """The whole answer within ``within`` seconds; one that is an error is raised as Unavailable."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
+        answer = await self.ask(node, question, within)
+        try:
+            async with asyncio.timeout_at(deadline):
+                content = b"".join([part async for part in answer.body])
+        except TimeoutError:
+            raise _late(node, within) from None
+        finally:
+            await _closed(answer.body)
+        if answer.status >= 400:
+            raise Unavailable(_sentence(content) or f"HTTP status {answer.status}")
+        return Heard(answer.status, dict(answer.headers), content)
+
+    async def everyone(
+        self, here: Callable[[], Awaitable[T]], there: Callable[[NodeAddress], Awaitable[T]]
+    ) -> list[tuple[NodeAddress, T | MetaError]]:
+        """What each node gives, or why it gives nothing, all asked at the same time; in the order of ids."""
+        own = self.own()
+
+        async def one(node: NodeAddress) -> T | MetaError:
+            try:
+                return await (here() if node.node_id == own else there(node))
+            except MetaError as error:
+                return error
+
+        nodes = list(self.members().values())
+        results = await asyncio.gather(*(one(node) for node in nodes))
+        return list(zip(nodes, results, strict=True))
+
+    def _member(self, given: str) -> NodeAddress | None:
+        if not (given.isascii() and given.isdecimal()):
+            raise InvalidRequest(f"node is {given!r}; it must be the id of a node, or all.")
+        members = self.members()
+        node = members.get(queries.whole("node", given))
+        if node is None:
+            listed = ", ".join(map(str, members))
+            raise NotFound(f"There is no node {given} in this cluster; its members are {listed}.")
+        return None if node.node_id == self.own() else node
+
+
+def question_of(request: Request, **changes: str) -> Question:
+    """The request as another node is asked it: without ``node``, and with ``changes`` of its parameters."""
+    left_out = {*PARAMETERS, *changes}
+    params = [pair for pair in request.query_params.multi_items() if pair[0] not in left_out]
+    return ask_for(request, request.url.path, [*params, *changes.items()])
+
+
+def ask_for(
+    request: Request, path: str, params: Sequence[tuple[str, str]], method: str | None = None
+) -> Question:
+    """A question in the name of the client of ``request``, once the guard of its route let it pass."""
+    headers = {name: request.headers[name] for name in _PASSED_HEADERS if name in request.headers}
+    if request.scope.get(VOUCHED) is True:
+        headers[VOUCH] = "1"
+    query = urlencode(params)
+    return Question(method or request.method, quote(path) + (f"?{query}" if query else ""), headers)
+
+
+def missing_headers(missing: Sequence[tuple[NodeAddress, MetaError]]) -> dict[str, str]:
+    """``X-Nodes-Missing``, when there are any."""
+    text = " ".join(f"{node.node_id}: {error}" for node, error in missing)
+    return {MISSING_HEADER: plain(text)} if text else {}
+
+
+def plain(text: str) -> str:
+    """``text`` as a header may hold it: one line of printable ASCII, not too long."""
+    line = "".join(char if " " <= char <= "~" else "?" for char in " ".join(text.split()))
+    return line if len(line) <= _MOST_TEXT else line[: _MOST_TEXT - 3] + "..."
+
+
+class _Passed(StreamingResponse):
+    """Another node's answer; its body is closed however this ends, even before it began."""
+
+    def __init__(self, node: NodeAddress, answer: Answer) -> None:
+        headers = {name: value for name, value in answer.headers.items() if name not in _DROPPED_HEADERS}
+        super().__init__(_parts(node, answer.body), status_code=answer.status, headers=headers)
+        self.headers["X-Meta-Node"] = str(node.node_id)
+        self._body = answer.body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await _closed(self._body)
+
+
+async def _parts(node: NodeAddress, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(_PART_SECONDS):
+                part = await anext(body)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise _late(node, _PART_SECONDS) from None
+        yield part
+
+
+async def _closed(body: AsyncIterator[bytes]) -> None:
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _late(node: NodeAddress, seconds: float) -> NotInTime:
+    return NotInTime(f"Node {node.node_id} has not answered within {seconds:g} s; is it stopped or cut off?")
+
+
+def _sentence(content: bytes) -> str:
+    return " ".join(content.decode("utf-8", "replace").split())[:_MOST_TEXT]

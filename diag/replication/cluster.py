@@ -1,0 +1,241 @@
+"""One node of a cluster, put together: its etcd member, store and log, and its ways to the other nodes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from diag.config.model import RaftConfig
+from diag.errors import Compacted, MetaError, Unavailable
+from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
+from diag.kv.replacement import recover
+from diag.kv.snapshot import SnapshotStore
+from diag.kv.store import Store
+from diag.replication import Joining, NodeAddress
+from diag.replication.etcd import ClusterLog, Ways
+from diag.replication.etcd_binary import EtcdBinary, find_etcd
+from diag.replication.etcd_client import EtcdClient
+from diag.replication.etcd_facts import FactsReader
+from diag.replication.etcd_flags import EtcdSpec, spec_of
+from diag.replication.etcd_member import EtcdMember
+from diag.replication.etcd_source import EtcdSource
+from diag.replication.etcd_upkeep import EtcdUpkeep
+from diag.replication.joining import join
+from diag.replication.member_list import MemberList
+from diag.replication.membership import EtcdMembership
+from diag.replication.peer_client import Access, PeerClient
+from diag.replication.peer_source import PeerSource
+from diag.replication.peers import GrpcPeers
+from diag.replication.progress import Progress
+from diag.replication.snapshot_fetch import fetch_snapshot
+from diag.replication.source import LogSource
+from diag.replication.sources import Sources
+from diag.replication.state import State
+from diag.replication.view import Seen, View
+
+_PAUSE = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class ClusterEngine:
+    """Everything of a cluster's node but its servers. Other nodes reach it at ``node.grpc_advertise``.
+
+    ``start`` raises with nothing left running; then ``store``, ``log``, ``membership``, ``peers`` and
+    ``source`` (this node's own member) are there.
+    """
+
+    store: Store
+    log: ClusterLog
+    membership: EtcdMembership
+    source: EtcdSource
+
+    def __init__(
+        self,
+        raft: RaftConfig,
+        node: NodeAddress,
+        access: Access,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._raft = raft
+        self._node = node
+        self._access = access
+        self._clock_ms = clock_ms
+        self._patience = raft.wait_leader_timeout / 1000
+        self._running = AsyncExitStack()
+        self.snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
+        self._state = State(raft.raft_dir / DATA_DIR, self.snapshots, raft.id)
+        self.peers = GrpcPeers(self._addresses, access)
+        self._sources = Sources([])
+        self._peer_sources: dict[PeerClient, PeerSource] = {}
+
+    async def start(self) -> None:
+        """Start or join the cluster, and catch up with it."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop in order; what was acknowledged is in the cluster's log."""
+        await self._running.aclose()
+
+    def member_facts(self) -> Mapping[str, object]:
+        """What the member's supervisor knows, for the node's status."""
+        return vars(self._member.state)
+
+    async def _start(self) -> None:
+        recover(self._state.path)
+        binary = find_etcd(self._raft.etcd_binary)
+        spec = await self._spec()
+        await self._start_member(spec, binary)
+        await self._await_leader()
+        self._running.push_async_callback(self.peers.close)
+        self.membership = EtcdMembership(self._client, spec)
+        await self._be_promoted()
+        self.source = EtcdSource(self._client)
+        self._use_sources(self._view.seen)
+        await self._start_log(binary)
+
+    async def _spec(self) -> EtcdSpec:
+        """A member that was here before goes on; another is a cluster's first, or joins one."""
+        raft, node = self._raft, self._node
+        first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
+        if (first.data_dir / "member").exists() or not raft.join:
+            return first
+        this = Joining(raft.id, str(raft.id), _raft_address(node), node.grpc_advertise or "", raft.learner)
+        joined = await join(raft.join, this, first, self._access, self._patience)
+        members = dict(entry.split("=", 1) for entry in joined.initial_cluster.split(","))
+        addresses = {name: url.partition("://")[2] for name, url in members.items()}
+        return replace(first, initial_members=addresses, existing=True, cluster=joined.cluster_token)
+
+    async def _start_member(self, spec: EtcdSpec, binary: EtcdBinary) -> None:
+        self._member = EtcdMember(spec, binary)
+        self._running.push_async_callback(self._member.stop)
+        await self._member.start()
+        await self._member.wait_ready(self._patience)
+        self._client = EtcdClient([self._member.endpoint])
+        self._running.push_async_callback(self._client.close)
+        facts = FactsReader(self._member.endpoint)
+        self._running.push_async_callback(facts.close)
+        members = MemberList(spec)
+        self._running.push_async_callback(members.close)
+        self._view = View(self._client, lambda: members.at(spec.advertise), facts, self._use_sources)
+        self._upkeep = EtcdUpkeep(self._client, spec.quota_bytes)
+
+    async def _await_leader(self) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    await self._view.look()
+                    if self._view.seen.leader is not None:
+                        break
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            raise Unavailable(
+                f"The cluster has no leader after {self._patience:g} s; start a majority of its voters."
+            ) from None
+        looking = asyncio.create_task(self._view.run(), name="cluster-view")
+        self._running.push_async_callback(_end, looking)
+
+    async def _be_promoted(self) -> None:
+        """A node that is to be a voter asks the others, again and again: it must catch up first."""
+        if self._raft.learner:
+            return
+        try:
+            async with asyncio.timeout(self._patience):
+                while self._view.seen.state == "Learner":
+                    for peer in self.peers.others(self._node.node_id):
+                        try:
+                            await peer.promote(self._node.node_id)
+                            break
+                        except MetaError as failure:
+                            _log.info("This node is not promoted yet: %s", failure)
+                    await asyncio.sleep(_PAUSE)
+                    await self._view.look()
+        except TimeoutError:
+            raise Unavailable(
+                f"This node joined, and was not made a voter within {self._patience:g} s; start it again."
+            ) from None
+
+    async def _start_log(self, binary: EtcdBinary) -> None:
+        progress = Progress(self.peers, self._node.node_id, lambda: self._view.seen.state == "Leader")
+        try:
+            await self._open_log(binary, progress)
+        except Compacted as compacted:
+            _log.warning("%s: the state is fetched from another node", compacted)
+            await self._renew()
+            await self._open_log(binary, progress)
+        polling = asyncio.create_task(progress.run(), name="cluster-progress")
+        self._running.push_async_callback(_end, polling)
+
+    async def _open_log(self, binary: EtcdBinary, progress: Progress) -> None:
+        self.store = await asyncio.to_thread(self._state.open)
+        log = ClusterLog(
+            self.store,
+            self._node,
+            self.snapshots,
+            self._clock_ms,
+            self._sources,
+            self._view,
+            Ways(self._upkeep.after_compaction, self._client.move_leader, progress.positions),
+            strict_reads=binary.strict_reads_needed,
+            snapshot_logs_since_last=self._raft.snapshot_logs_since_last,
+        )
+        try:
+            async with asyncio.timeout(self._patience):
+                await log.start()
+        except BaseException as failure:
+            await log.stop()
+            if isinstance(failure, TimeoutError):
+                raise Unavailable(
+                    f"This node did not catch up with the cluster in {self._patience:g} s; start it again."
+                ) from None
+            raise
+        self.log = log
+        self._running.push_async_callback(log.stop)
+
+    async def _renew(self) -> None:
+        async with asyncio.timeout(self._patience):
+            while True:
+                try:
+                    info = await fetch_snapshot(
+                        self.peers.others(self._node.node_id), self.snapshots, self._node.node_id
+                    )
+                    break
+                except Unavailable as failure:
+                    _log.warning("%s", failure)
+                    await asyncio.sleep(1.0)
+        await asyncio.to_thread(self._state.renew, info)
+
+    def _use_sources(self, seen: Seen) -> None:
+        """The own member first, unless it is a learner's, which answers nothing; then other voters."""
+        if not hasattr(self, "source"):
+            return
+        own: list[LogSource] = [] if seen.state == "Learner" else [self.source]
+        others = [
+            self._through(voter.node_id)
+            for voter in seen.voters
+            if voter.node_id != self._node.node_id and voter.grpc_advertise
+        ]
+        self._sources.replace([*own, *others])
+
+    def _through(self, node_id: int) -> PeerSource:
+        client = self.peers.client(node_id)
+        if client not in self._peer_sources:
+            self._peer_sources[client] = PeerSource(client)
+        return self._peer_sources[client]
+
+    def _addresses(self) -> dict[int, str | None]:
+        return {node.node_id: node.grpc_advertise for node in self._view.seen.nodes}
+
+
+def _raft_address(node: NodeAddress) -> str:
+    return f"{node.raft_host}:{node.raft_port}"
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

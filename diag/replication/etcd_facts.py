@@ -1,0 +1,131 @@
+"""What etcd's Status call does not tell: the raft state, per-peer progress, timings.
+
+They come from ``/debug/vars`` and ``/metrics`` at the member's client address. The first is
+no contract of etcd's: where it does not answer as known, ``raft_state`` is empty and the
+caller falls back on Status (no leader means a candidate).
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from diag.errors import EtcdFailed
+
+_SAMPLE = re.compile(r'^(\w+)(?:\{(?:[^}]*?To="([^"]*)")?[^}]*\})? (\S+)$')
+_RTT = "etcd_network_peer_round_trip_time_seconds"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A histogram since the member's start: how many, and seconds in all."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the leader knows a member to be: the highest raft index that it is known to hold."""
+
+    match: int
+    state: str
+
+
+@dataclass(frozen=True)
+class EtcdFacts:
+    """One reading. Counts begin anew when the etcd process does; ids are member ids."""
+
+    raft_state: str = ""  # Leader, Follower, Candidate, PreCandidate
+    vote: int = 0
+    progress: dict[int, Progress] = field(default_factory=dict)  # on the leader only
+    leader_changes: int = 0
+    proposals_pending: int = 0
+    proposals_failed: int = 0
+    slow_applies: int = 0
+    wal_fsync: Timing = Timing()
+    backend_commit: Timing = Timing()
+    peer_round_trip: dict[int, Timing] = field(default_factory=dict)
+    quota_bytes: int = 0
+
+
+class FactsReader:
+    """Reads the facts of the member at ``endpoint`` (``unix:/path`` or ``host:port``)."""
+
+    def __init__(self, endpoint: str, timeout: float = 1.0) -> None:
+        path = endpoint.removeprefix("unix:") if endpoint.startswith("unix:") else None
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=path),
+            base_url="http://localhost" if path else f"http://{endpoint}",
+            timeout=timeout,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def read(self) -> EtcdFacts:
+        """The facts now; EtcdFailed when the member does not answer."""
+        try:
+            metrics = await self._client.get("/metrics")
+            variables = await self._client.get("/debug/vars")
+        except httpx.HTTPError as error:
+            raise EtcdFailed(f"etcd does not tell its metrics: {error or type(error).__name__}") from None
+        return facts(metrics.text, variables.text)
+
+
+def facts(metrics: str, variables: str) -> EtcdFacts:
+    """The facts in the texts of both pages; what a page lacks keeps its default."""
+    values, round_trips = _samples(metrics.splitlines())
+    raft = _raft_status(variables)
+
+    def count(name: str) -> int:
+        return int(values.get(name, 0))
+
+    def timing(name: str) -> Timing:
+        return Timing(count(f"{name}_count"), values.get(f"{name}_sum", 0.0))
+
+    return EtcdFacts(
+        raft_state=str(raft.get("raftState", "")).removeprefix("State"),
+        vote=int(raft.get("vote", "0"), 16),
+        progress={
+            int(member, 16): Progress(at.get("match", 0), at.get("state", ""))
+            for member, at in raft.get("progress", {}).items()
+        },
+        leader_changes=count("etcd_server_leader_changes_seen_total"),
+        proposals_pending=count("etcd_server_proposals_pending"),
+        proposals_failed=count("etcd_server_proposals_failed_total"),
+        slow_applies=count("etcd_server_slow_apply_total"),
+        wal_fsync=timing("etcd_disk_wal_fsync_duration_seconds"),
+        backend_commit=timing("etcd_disk_backend_commit_duration_seconds"),
+        peer_round_trip=round_trips,
+        quota_bytes=count("etcd_server_quota_backend_bytes"),
+    )
+
+
+def _samples(lines: Iterable[str]) -> tuple[dict[str, float], dict[int, Timing]]:
+    values: dict[str, float] = {}
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for line in lines:
+        sample = _SAMPLE.match(line)
+        if sample is None:
+            continue
+        name, peer, value = sample.groups()
+        if peer is None:
+            values[name] = float(value)
+        elif name == f"{_RTT}_sum":
+            sums[peer] = float(value)
+        elif name == f"{_RTT}_count":
+            counts[peer] = int(float(value))
+    return values, {int(peer, 16): Timing(count, sums.get(peer, 0.0)) for peer, count in counts.items()}
+
+
+def _raft_status(variables: str) -> dict[str, Any]:
+    try:
+        status = json.loads(variables)["raft.status"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return status if isinstance(status, dict) else {}

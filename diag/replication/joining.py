@@ -1,0 +1,65 @@
+"""How a new node becomes a member: it finds one of the cluster's nodes by a raft address, and asks it.
+
+etcd tells its list of members to anyone who reaches a peer address; in it each member carries its node's
+gRPC address.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from diag.errors import MetaError, Unavailable
+from diag.replication import Joined, Joining
+from diag.replication.etcd_flags import EtcdSpec
+from diag.replication.member_list import MemberList
+from diag.replication.peer_client import Access, PeerClient
+
+_PAUSE = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+async def join(via: Sequence[str], node: Joining, spec: EtcdSpec, access: Access, patience: float) -> Joined:
+    """Ask the nodes behind the raft addresses ``via``, until one agrees or ``patience`` seconds are over.
+
+    Raises what a node refused with (Conflict), and Unavailable when none can be reached.
+    """
+    refusal: MetaError = Unavailable("no address was tried")
+    try:
+        async with asyncio.timeout(patience):
+            while True:
+                for address in via:
+                    try:
+                        return await _ask(address, node, spec, access)
+                    except Unavailable as failure:
+                        refusal = failure
+                        _log.info("%s does not take this node yet: %s", address, failure)
+                await asyncio.sleep(_PAUSE)
+    except TimeoutError:
+        raise Unavailable(
+            f"No node behind {', '.join(via)} let this one join within {patience:g} s; the last one said: "
+            f"{refusal} Give raft addresses (host:raft_api_port) of running members in raft_config.join."
+        ) from None
+
+
+async def _ask(address: str, node: Joining, spec: EtcdSpec, access: Access) -> Joined:
+    failure: MetaError = Unavailable(f"the node at {address} publishes no gRPC address.")
+    for grpc in await _nodes(address, spec):
+        client = PeerClient(grpc, access)
+        try:
+            return await client.join(node)
+        except Unavailable as unavailable:
+            failure = unavailable
+        finally:
+            await client.close()
+    raise failure
+
+
+async def _nodes(address: str, spec: EtcdSpec) -> list[str]:
+    """The gRPC addresses of the members, by the one at a raft address."""
+    members = MemberList(spec)
+    try:
+        return [urlsplit(url).netloc for member in await members.at(address) for url in member.client_urls]
+    finally:
+        await members.close()

@@ -1,0 +1,166 @@
+"""The state machine behind the cluster's log: records in, one transaction, what came of them out.
+
+Deterministic: on every node the same records give the same state, the ledger included. A record counts only
+when it is of the process that writes for its node now and follows that process's last one; so a record that
+arrives twice is applied once, and one of a dead process that arrives late is not applied at all. What one
+command breaks is undone for it alone, with the error as its outcome, on every node alike; only what this
+node's disk refuses stops the machine, with nothing applied.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from diag.errors import MetaError, StoreError, Unavailable
+from diag.kv.apply import apply
+from diag.kv.commands import Blanked, Reply
+from diag.kv.records import Change
+from diag.kv.store import Pin, Position, ReadTxn, Store, WriteTxn
+from diag.replication.ledger import Ledger
+from diag.replication.record import (
+    Author,
+    BeginSnapshot,
+    Enter,
+    LogCommand,
+    Record,
+    ReportSnapshot,
+    decode,
+)
+from diag.replication.source import Entry
+
+Result: TypeAlias = tuple[Reply, Sequence[Change]] | MetaError
+
+_log = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """One record applied, or passed over (``taken`` False). The results' indexes end at ``last.index``."""
+
+    author: Author
+    taken: bool
+    results: Sequence[Result]
+    last: Position
+    snapshot: Pin | None = None
+
+
+class Figures(NamedTuple):
+    """The state's own figures after the last record."""
+
+    applied: Position
+    seq: int
+    key_count: int
+    ledger: Ledger
+
+
+class Machine:
+    """Applies records to a store. For one thread at a time; ``cluster`` names the log they are of."""
+
+    def __init__(self, store: Store, cluster: bytes) -> None:
+        self._store = store
+        self._cluster = cluster
+
+    def figures(self) -> Figures:
+        """What the store holds."""
+        with self._store.read() as txn:
+            return _figures(txn)
+
+    def apply(self, entries: Sequence[Entry]) -> tuple[list[Outcome], Figures]:
+        """Apply entries that follow each other and the last one applied, as far as one transaction goes.
+
+        A snapshot command ends it: what comes after is the caller's to hand in again. Raises StoreError
+        with nothing applied when the disk refuses, and Damaged for what is no record.
+        """
+        records = [decode(entry.record) for entry in entries]
+        try:
+            return self._together(entries, records)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever broke one command, the others are to go on
+            _log.exception("A command could not be applied; the records are applied one command at a time")
+            return self._together(entries, records, apart=True)
+
+    def _together(
+        self, entries: Sequence[Entry], records: Sequence[Record], apart: bool = False
+    ) -> tuple[list[Outcome], Figures]:
+        outcomes: list[Outcome] = []
+        marked = False
+        with self._store.write() as txn:
+            ledger = Ledger.unpack(txn.log_state())
+            ledger.cluster = self._cluster
+            for entry, record in zip(entries, records, strict=True):
+                outcomes.append(_record(txn, ledger, entry, record, apart))
+                ledger.version, ledger.revision = entry.version, entry.revision
+                marked = outcomes[-1].taken and BeginSnapshot in map(type, record.commands)
+                if marked:
+                    break
+            txn.set_log_state(ledger.pack())
+            figures = _figures(txn)
+        if marked:
+            outcomes[-1] = outcomes[-1]._replace(snapshot=self._store.pin())
+        return outcomes, figures
+
+
+def _record(txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, apart: bool) -> Outcome:
+    if not _admit(ledger, record):
+        return Outcome(record.author, False, (), txn.applied())
+    before = txn.applied()
+    term, leader = max((before.term, before.node_id), (record.term, record.leader))
+    index = before.index
+    results: list[Result] = []
+    for command in record.commands:
+        index += 1
+        results.append(
+            _alone(txn, ledger, entry, record, command, index)
+            if apart
+            else _command(txn, ledger, entry, record, command, index)
+        )
+    last = Position(term, leader, index)
+    txn.set_applied(last)
+    return Outcome(record.author, True, results, last)
+
+
+def _admit(ledger: Ledger, record: Record) -> bool:
+    """Whether the record counts; the ledger then knows its author's number."""
+    node_id, incarnation, number = record.author
+    current, last = ledger.writers.get(node_id, (b"", 0))
+    first = record.commands[0] if record.commands else None
+    if type(first) is Enter:
+        if first.after != current or incarnation == current:
+            return False
+    elif incarnation != current or number != last + 1:
+        return False
+    ledger.writers[node_id] = (incarnation, number)
+    return True
+
+
+def _command(
+    txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, command: LogCommand, index: int
+) -> Result:
+    if isinstance(command, Enter):
+        return Blanked(), ()
+    if isinstance(command, BeginSnapshot):
+        ledger.mark(index, entry.revision)
+        return Blanked(), ()
+    if isinstance(command, ReportSnapshot):
+        ledger.report(record.author.node_id, command.index, command.content_hash)
+        return Blanked(), ()
+    return apply(txn, command, record.time_ms)
+
+
+def _alone(
+    txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, command: LogCommand, index: int
+) -> Result:
+    try:
+        with txn.attempt() as inner:
+            return _command(inner, ledger, entry, record, command, index)
+    except StoreError:
+        raise
+    except MetaError as failure:
+        return failure
+    except Exception as failure:  # noqa: BLE001 - whatever broke one command, the others are to go on
+        _log.error("A command was applied as a failure: %r", failure)
+        return Unavailable(f"The command could not be applied: {failure!r}.")
+
+
+def _figures(txn: ReadTxn) -> Figures:
+    return Figures(txn.applied(), txn.seq(), txn.key_count(), Ledger.unpack(txn.log_state()))

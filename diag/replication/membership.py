@@ -1,0 +1,110 @@
+"""Changes of a cluster's members, through this node's etcd member.
+
+A node joins as a learner and is promoted when it has caught up, so that no majority waits for a node that has
+not started yet. A node that lost its directory may come back under its id from the same address: its old
+member is taken out first. From another address that id is somebody else's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from diag.errors import Conflict, NotFound, Unavailable
+from diag.replication import Joined, Joining
+from diag.replication.etcd_client import EtcdClient
+from diag.replication.etcd_flags import EtcdSpec
+from diag.replication.etcd_wire import Member
+
+#: etcd takes one change at a time, and none for some seconds after a member came or went.
+_PATIENCE = 20.0
+_PAUSE = 0.3
+
+_log = logging.getLogger(__name__)
+
+
+class EtcdMembership:
+    """``Membership`` over etcd's own; ``spec`` is this node's member."""
+
+    def __init__(self, client: EtcdClient, spec: EtcdSpec) -> None:
+        self._client = client
+        self._spec = spec
+
+    async def join(self, node: Joining) -> Joined:
+        """Add the node as a learner; one that was added and never started is answered the same again."""
+        url = self._spec.peer_url(node.raft_address)
+        members = await self._client.members()
+        _check_free(members, node, url)
+        known = next((member for member in members if url in member.peer_urls), None)
+        if known is not None and known.name:
+            _log.warning("Node %d comes back without its data; its old member is taken out", node.node_id)
+            await self._take_out(known)
+            known = None
+        if known is None:
+            await self._patiently(lambda: self._client.add_member(url, learner=True))
+            _log.info("Node %d at %s joins", node.node_id, node.raft_address)
+        members = await self._client.members()
+        return Joined(self._spec.cluster, self._spec.cluster, _initial(members, node, url))
+
+    async def promote(self, node_id: int) -> None:
+        """A voter is promoted already."""
+        member = await self._member(node_id)
+        if member.learner:
+            await self._client.promote_member(member.member_id)
+
+    async def remove(self, node_id: int) -> None:
+        """The node's etcd ends by itself; its meta node then says that it was removed."""
+        members = await self._client.members()
+        member = next((one for one in members if one.name == str(node_id)), None)
+        if member is None:
+            return
+        voters = [one for one in members if not one.learner]
+        if voters == [member]:
+            raise Conflict(
+                f"Node {node_id} is the last voter; a cluster without voters has no state. Stop it."
+            )
+        await self._take_out(member)
+
+    async def _take_out(self, member: Member) -> None:
+        await self._patiently(lambda: self._client.remove_member(member.member_id))
+
+    async def _member(self, node_id: int) -> Member:
+        members = await self._client.members()
+        for member in members:
+            if member.name == str(node_id):
+                return member
+        names = ", ".join(sorted(member.name for member in members if member.name))
+        raise NotFound(f"Node {node_id} is no member of the cluster; the members are {names}.")
+
+    async def _patiently(self, change: Callable[[], Awaitable[object]]) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    try:
+                        await change()
+                    except Conflict as failure:
+                        _log.info("The cluster takes no change of members yet: %s", failure)
+                        await asyncio.sleep(_PAUSE)
+                    else:
+                        return
+        except TimeoutError:
+            raise Unavailable(
+                f"The cluster took no change of members for {_PATIENCE:g} s: another node joins, or a voter "
+                "is down. Try again."
+            ) from None
+
+
+def _check_free(members: tuple[Member, ...], node: Joining, url: str) -> None:
+    for member in members:
+        if member.name == str(node.node_id) and url not in member.peer_urls:
+            raise Conflict(
+                f"Id {node.node_id} is taken by the node at {', '.join(member.peer_urls)}; give this one "
+                "another id, or remove that one first (diag leave)."
+            )
+        if url in member.peer_urls and member.name not in ("", str(node.node_id)):
+            raise Conflict(f"{node.raft_address} is node {member.name}'s address; give this node its own.")
+
+
+def _initial(members: tuple[Member, ...], node: Joining, url: str) -> str:
+    """etcd's list of members, in which the new one has its name already."""
+    named = [(str(node.node_id) if url in member.peer_urls else member.name, member) for member in members]
+    return ",".join(f"{name}={peer}" for name, member in named if name for peer in member.peer_urls)

@@ -1,0 +1,71 @@
+"""How new the state must be for a read: one question to a majority, shared by the readers that wait."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from diag.errors import MetaError, NotInTime, Unavailable
+from diag.replication.sources import Sources
+
+
+class ReadIndex:
+    """A reader may only share a question that is not asked yet: the answer to an earlier one is too old.
+
+    ``reach`` waits until the state is as new as an entry's version and gives the applied index.
+    """
+
+    def __init__(
+        self, sources: Sources, reach: Callable[[int], Awaitable[int]], patience: float = 5.0
+    ) -> None:
+        self._sources = sources
+        self._reach = reach
+        self._patience = patience
+        self._next: asyncio.Future[int] | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    async def wait(self) -> int:
+        """The applied index, once it is as new as anything acknowledged before the call."""
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+            if self._asking is None:
+                self._asking = asyncio.create_task(self._ask_all(), name="read-index")
+        return await asyncio.shield(self._next)
+
+    async def stop(self) -> None:
+        """Ask nothing more; who waits hears Unavailable."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
+    async def _ask_all(self) -> None:
+        asked: asyncio.Future[int] | None = None
+        try:
+            while self._next is not None:
+                asked, self._next = self._next, None
+                try:
+                    asked.set_result(await self._ask())
+                except MetaError as failure:
+                    asked.set_exception(failure)
+                    asked.exception()  # its readers may all be gone
+        finally:
+            self._asking = None
+            for left in (asked, self._next):
+                if left is not None and not left.done():
+                    left.set_exception(Unavailable("This node is stopping and answers no reads."))
+                    left.exception()
+
+    async def _ask(self) -> int:
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    source = self._sources.current
+                    try:
+                        head = await source.head()
+                    except Unavailable:
+                        self._sources.leave(source)
+                        await asyncio.sleep(0.02)
+                        continue
+                    return await self._reach(head.version)
+        except TimeoutError:
+            raise NotInTime(
+                f"No majority of the cluster answered within {self._patience:g} s; are its voters up?"
+            ) from None
