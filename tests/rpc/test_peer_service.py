@@ -17,6 +17,7 @@ from diag.errors import (
     MetaError,
     NoSpace,
     NotFound,
+    NotImplementedHere,
     NotInTime,
     NotLeader,
     Unauthenticated,
@@ -26,13 +27,14 @@ from diag.kv.arrival import SnapshotOffer
 from diag.kv.commands import Branch, Put, Transaction
 from diag.kv.store import Position
 from diag.replication import Joining, LogId, Question, SnapshotFacts
-from diag.replication.peer_client import Access, Body, PeerTls
+from diag.replication.peer_client import Access, Body, PeerClient, PeerTls
 from diag.replication.peer_source import PeerSource
 from diag.replication.source import Head
+from diag.replication.stubs import peer_pb2 as pb
 from diag.rpc.peer_auth import PeerAuth
 from diag.rpc.server import Tls
 from tests.polling import until_async
-from tests.rpc.harness import Transport, refused
+from tests.rpc.harness import RpcNode, Transport, refused
 from tests.rpc.peer_harness import PeerNode
 
 pytestmark = pytest.mark.anyio
@@ -239,12 +241,11 @@ async def test_only_the_secret_opens_every_method(tmp_path: Path, transport: Tra
             assert (await node.peer(Access(secret)).status()).node_id == 0
         for wrong in (None, "", "sesam", "OLD"):
             peer = node.peer(Access(wrong))
-            source = PeerSource(peer)
             offer = SnapshotOffer(0, 0, 0, 0, 0, 0, "", "", 0, 0.0)
             calls = [
-                source.append(b""),
-                source.head(),
-                _drain(source.tail(1)),
+                peer.call("Append", pb.AppendRequest()),
+                peer.call("Head", pb.HeadRequest()),
+                peer.stream("Tail", pb.TailRequest(), None).read(),
                 peer.snapshots(),
                 _drain(peer.snapshot(offer)),
                 peer.ask(Question("GET", "/", {})),
@@ -257,7 +258,20 @@ async def test_only_the_secret_opens_every_method(tmp_path: Path, transport: Tra
             for call in calls:
                 with pytest.raises(Unauthenticated, match="raft_secret"):
                     await call
+            with pytest.raises(Unavailable, match="raft_secret"):
+                await PeerSource(peer).head()
         assert (node.source.entries, node.members.nodes) == ([], {})
+
+
+async def test_a_node_without_the_service_is_no_way_to_the_log(tmp_path: Path, transport: Transport) -> None:
+    async with RpcNode(tmp_path, transport) as node:
+        peer = PeerClient(node.endpoint)
+        with pytest.raises(NotImplementedHere):
+            await peer.status()
+        for call in (PeerSource(peer).head(), anext(PeerSource(peer).tail(1))):
+            with pytest.raises(Unavailable):
+                await call
+        await peer.close()
 
 
 def test_without_strictness_a_wrong_secret_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

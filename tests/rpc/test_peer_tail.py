@@ -94,6 +94,15 @@ async def test_a_reader_that_does_not_read_is_not_read_for(peer_node: PeerNode) 
         assert peer_node.source.taken - read < 32
 
 
+async def test_a_reader_that_leaves_while_much_waits_for_it_ends_the_tail(peer_node: PeerNode) -> None:
+    for _ in range(100):
+        await peer_node.source.append(b"r" * (1 << 20))
+    tail = peer_node.peer_source().tail(1)
+    await _entries(tail, 1)
+    await tail.aclose()
+    await until_async(lambda: peer_node.source.tails == 0)
+
+
 async def _entries(tail: AsyncIterator[object], count: int) -> list[Entry]:
     """The next ``count`` records, signs of life left out."""
     found: list[Entry] = []
