@@ -177,9 +177,12 @@ class ReadTxn:
 class WriteTxn(ReadTxn):
     """A state in the making: what ``apply`` works on. Nothing is seen by others before the commit."""
 
-    def __init__(self, txn: "lmdb.Transaction[memoryview]", tables: _Tables, env: lmdb.Environment) -> None:
+    def __init__(
+        self, txn: "lmdb.Transaction[memoryview]", tables: _Tables, env: lmdb.Environment, path: Path
+    ) -> None:
         super().__init__(txn, tables)
         self._env = env
+        self._path = path
         self._first_expiry: int | None = None
 
     def put(self, key: str, record: Record) -> None:
@@ -232,8 +235,12 @@ class WriteTxn(ReadTxn):
     def attempt(self) -> Iterator["WriteTxn"]:
         """Changes that are undone alone when the block raises. Nothing else may be done meanwhile."""
         self.finish()
-        with self._env.begin(write=True, buffers=True, parent=self._txn) as txn:
-            made = WriteTxn(txn, self._tables, self._env)
+        # The engine's own errors leave in this service's: they are the disk's fault, not the block's.
+        with (
+            directory.explained(self._path),
+            self._env.begin(write=True, buffers=True, parent=self._txn) as txn,
+        ):
+            made = WriteTxn(txn, self._tables, self._env, self._path)
             yield made
             made.finish()
         self._state = made._state
@@ -396,7 +403,7 @@ class Store:
         if self._readonly:
             raise NoSpace(f"{self.path} is open for reading only; open it for writing to change it.")
         with directory.explained(self.path), self._env.begin(write=True, buffers=True) as txn:
-            made = WriteTxn(txn, self._tables, self._env)
+            made = WriteTxn(txn, self._tables, self._env, self.path)
             yield made
             made.finish()
 

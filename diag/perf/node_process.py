@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,8 @@ from typing import Self
 import httpx
 
 from diag.errors import Unavailable
-from diag.perf.children import end, environment, tail
+from diag.perf import children
+from diag.perf.children import end, tail
 
 _POLL_SECONDS = 0.01
 _KILL_SECONDS = 10.0
@@ -23,7 +24,9 @@ class NodeProcess:
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
     can find a restarted node. ``scratch`` is where the node puts temporary files,
-    None for the system's place. ``start`` raises Unavailable with the node's last
+    None for the system's place;
+    ``environment`` is added to ours; ``joins`` are raft addresses of a cluster's nodes.
+    ``start`` raises Unavailable with the node's last
     words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
@@ -33,12 +36,16 @@ class NodeProcess:
         flags: Sequence[str] = (),
         *,
         scratch: Path | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
+        joins: Sequence[str] = (),
     ) -> None:
         self.directory = directory
-        self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
-        self._flags = list(flags)
-        self._environment = environment() if scratch is None else environment({"TMPDIR": str(scratch)})
+        self.grpc, self.admin, self.raft = (f"127.0.0.1:{port}" for port in free_ports(3))
+        membership = [word for address in joins for word in ("--join", address)] or ["--single"]
+        self._flags = [*membership, *flags]
+        temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
+        self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
         self._errors = directory / "node.stderr"
         self._process: subprocess.Popen[str] | None = None
@@ -61,18 +68,10 @@ class NodeProcess:
     def start(self) -> float:
         """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        (raft_port,) = free_ports(1)
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "diag", "serve", "--single"),
-                    *("--raft-dir", str(self.directory / "raft")),
-                    *("--admin-api-address", self.admin),
-                    *("--grpc-api-address", self.grpc),
-                    *("--raft-api-port", str(raft_port)),
-                    *self._flags,
-                ],
+                [sys.executable, "-m", "diag", "serve", *self._arguments()],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -113,6 +112,15 @@ class NodeProcess:
         if status is not None:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
+    def _arguments(self) -> list[str]:
+        return [
+            *("--raft-dir", str(self.directory / "raft")),
+            *("--admin-api-address", self.admin),
+            *("--grpc-api-address", self.grpc),
+            *("--raft-api-port", self.raft.rpartition(":")[2]),
+            *self._flags,
+        ]
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "the node was not started"
         return self._process
@@ -130,6 +138,18 @@ class NodeProcess:
         raise Unavailable(
             f"The node was not healthy within {self._timeout:.0f} s. Its last words: {tail(self._errors)}"
         )
+
+
+class ConfiguredNode(NodeProcess):
+    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses."""
+
+    def __init__(self, directory: Path, config: Path, *, admin: str, grpc: str, timeout: float) -> None:
+        super().__init__(directory, timeout=timeout)
+        self.admin, self.grpc = admin, grpc
+        self.config = config
+
+    def _arguments(self) -> list[str]:
+        return ["-c", str(self.config)]
 
 
 def free_ports(count: int) -> list[int]:

@@ -9,17 +9,29 @@ serve it.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
-from diag.errors import Damaged, MetaError
+from diag.errors import Damaged, MetaError, StoreError, Unavailable
 from diag.kv.commands import Reply
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Pin, Store
 from diag.replication.ledger import Ledger, Mark
 from diag.replication.record import BeginSnapshot, LogCommand, ReportSnapshot
 
+#: Hashes of earlier snapshots kept for comparison, as many as the log keeps marks.
+_KEPT = 4
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Wanted:
+    """A state to write, and who waits for it."""
+
+    pin: Pin
+    done: "asyncio.Future[SnapshotInfo]"
 
 
 class ClusterSnapshots:
@@ -37,40 +49,48 @@ class ClusterSnapshots:
         self._submit = submit
         self._clock_ms = clock_ms
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        self._building: asyncio.Task[None] | None = None
-        self._failure: MetaError | None = None
-        self._unreported: SnapshotInfo | None = None
-        self.latest = snapshots.latest()
+        self._writing: asyncio.Task[None] | None = None
+        self._next: _Wanted | None = None
+        self._newest: asyncio.Future[SnapshotInfo] | None = None
+        self.latest = self._of_this_history()
+        self._unreported = self.latest  # a kill may have come before its report
+        self.written = {} if self.latest is None else {self.latest.index: self.latest.content_hash}
         self.entries_written = 0
 
     @property
     def building(self) -> bool:
         """Whether a snapshot is being written."""
-        return self._building is not None
+        return self._writing is not None
 
     async def snapshot(self) -> SnapshotInfo:
         """Have one written on every node; this node's, durable. It holds at least what was acknowledged."""
-        wanted = self.latest
-        self._failure = None
         await self._submit(BeginSnapshot())
-        while self.latest is wanted:
-            if self._building is None:
-                raise self._failure or Damaged("The snapshot was not written; the node's log says why.")
-            await asyncio.wait([self._building])
-        assert self.latest is not None
-        return self.latest
+        # The command was applied here before its submission ended, so the newest one is of it or later.
+        assert self._newest is not None
+        return await asyncio.shield(self._newest)
 
     def begin(self, pin: Pin) -> None:
-        """The command was applied and its state is pinned: write it. A slow disk passes markers over."""
-        if self._building is not None:
-            pin.release()
+        """The command was applied and its state is pinned: write it.
+
+        While another is written one state waits, the newest: a slow disk passes the others over.
+        """
+        if self._next is not None:
+            self._next.pin.release()
+            self._next.pin = pin
             return
-        self._building = asyncio.create_task(self._build(pin), name="snapshot")
+        self._newest = asyncio.get_running_loop().create_future()
+        self._next = _Wanted(pin, self._newest)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all(), name="snapshot")
 
     async def stop(self) -> None:
-        """Wait for a snapshot in the making."""
-        if self._building is not None:
-            await asyncio.wait([self._building])
+        """Wait for a snapshot in the making; one that waits is given up."""
+        if self._next is not None:
+            self._next.pin.release()
+            _refuse(self._next, Unavailable("This node is stopping and takes no snapshots; ask another."))
+            self._next = None
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
         self._thread.shutdown()
 
     async def report(self, ledger: Ledger, node_id: int) -> None:
@@ -84,25 +104,47 @@ class ClusterSnapshots:
             return
         await self._submit(ReportSnapshot(info.index, info.content_hash))
 
-    async def _build(self, pin: Pin) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-            info = await loop.run_in_executor(self._thread, self._write, pin)
-        except MetaError as failure:
-            self._failure = failure
-            _log.error("The snapshot was not written: %s", failure)
-            return
-        finally:
-            self._building = None
-        self.entries_written += info.key_count + info.expire_count
-        self.latest = self._unreported = info
-        _log.info("snapshot of entry %d, %d bytes, %s", info.index, info.size, info.content_hash[:12])
+    def _of_this_history(self) -> SnapshotInfo | None:
+        """The newest on disk; one of a later position is another history's, as after a restored backup."""
+        latest = self._snapshots.latest()
+        with self._store.read() as txn:
+            return latest if latest is not None and latest.position <= txn.applied() else None
 
-    def _write(self, pin: Pin) -> SnapshotInfo:
+    async def _write_all(self) -> None:
+        try:
+            while self._next is not None:
+                wanted, self._next = self._next, None
+                await self._write(wanted)
+        finally:
+            self._writing = None
+
+    async def _write(self, wanted: _Wanted) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            info = await loop.run_in_executor(self._thread, self._create, wanted.pin)
+        except MetaError as failure:
+            _log.error("The snapshot was not written: %s", failure)
+            _refuse(wanted, failure)
+        except Exception as failure:  # noqa: BLE001 - who waits for it is to hear
+            _log.exception("The snapshot was not written")
+            _refuse(wanted, StoreError(f"The snapshot was not written: {failure!r}."))
+        else:
+            self.entries_written += info.key_count + info.expire_count
+            self.latest = self._unreported = info
+            self.written = {**dict(list(self.written.items())[-_KEPT:]), info.index: info.content_hash}
+            wanted.done.set_result(info)
+            _log.info("snapshot of entry %d, %d bytes, %s", info.index, info.size, info.content_hash[:12])
+
+    def _create(self, pin: Pin) -> SnapshotInfo:
         try:
             return self._snapshots.create(self._store, self._clock_ms(), pin)
         finally:
             pin.release()
+
+
+def _refuse(wanted: _Wanted, failure: MetaError) -> None:
+    wanted.done.set_exception(failure)
+    wanted.done.exception()  # one that nobody asked for here has no caller
 
 
 def agreed(ledger: Ledger, voters: Iterable[int]) -> tuple[Mark, str] | None:
@@ -116,17 +158,23 @@ def agreed(ledger: Ledger, voters: Iterable[int]) -> tuple[Mark, str] | None:
     return None
 
 
-def differs(ledger: Ledger, voters: Iterable[int], node_id: int) -> Damaged | None:
-    """Why node ``node_id`` must not serve: its state is not the majority's. None when all is well."""
+def differs(
+    ledger: Ledger, voters: Iterable[int], node_id: int, written: Mapping[int, str]
+) -> Damaged | None:
+    """Why node ``node_id`` must not serve: its state is not the majority's. None when all is well.
+
+    ``written`` has the hashes of its snapshots by their entries. What the log says of the node does not
+    count: it may be of a state that the node has no more.
+    """
     found = agreed(ledger, voters)
     if found is None:
         return None
     mark, digest = found
-    own = mark.hashes.get(node_id)
-    if own in (None, digest):
+    own = written.get(mark.index, digest)
+    if own == digest:
         return None
     return Damaged(
         f"The state of node {node_id} after entry {mark.index} differs from that of the majority "
-        f"({own[:12]}, theirs {digest[:12]}); it serves nothing. Stop it, move its store directory away, and "
-        "start it again: it takes the others' state."
+        f"({own[:12]}, theirs {digest[:12]}); it serves nothing. Stop it, move its store and its "
+        "snapshots away, and start it again: it takes the others' state."
     )

@@ -19,8 +19,9 @@ from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.applier import Applier
-from diag.replication.cluster_snapshots import ClusterSnapshots, agreed, differs
+from diag.replication.cluster_snapshots import ClusterSnapshots, agreed
 from diag.replication.facts import snapshot_facts
+from diag.replication.housekeeping import Due, Housekeeping
 from diag.replication.machine import Figures, Machine, Outcome
 from diag.replication.proposer import Hints, Proposer
 from diag.replication.read_index import ReadIndex
@@ -30,11 +31,9 @@ from diag.replication.sources import Sources
 from diag.replication.tail import Tail
 from diag.replication.view import View
 
-#: Seconds between looks at snapshots to report, to agree on and to take.
-_HOUSEKEEPING = 0.25
-#: An automatic snapshot waits this many times as long as the last one took to build.
-_SNAPSHOT_REST = 9.0
 _START_PAUSE = 0.1
+#: Seconds that a stop waits for what was proposed.
+_FINISHING = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +55,8 @@ class ClusterLog:
     """One node's side of the cluster's log. ``failed`` says why the node cannot go on, when it cannot.
 
     ``strict_reads`` proves a read's age by an entry of the log in the place of etcd's own read index, for
-    etcd older than 3.5.28. ``patience`` is seconds that a write or a read waits for a majority.
+    etcd older than 3.5.28. ``patience`` is seconds that a write or a read waits for a majority. ``due`` says
+    when the leader has a snapshot made.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ClusterLog:
         ways: Ways,
         *,
         strict_reads: bool = False,
-        snapshot_logs_since_last: int = 1024,
+        due: Due = Due(),  # noqa: B008 - immutable
         patience: float = 10.0,
     ) -> None:
         self._store = store
@@ -80,16 +80,23 @@ class ClusterLog:
         self._view = view
         self._ways = ways
         self._strict = strict_reads
-        self._every = snapshot_logs_since_last
         self._patience = patience
+        self._machine = Machine(store)
+        ledger = self._machine.figures().ledger
+        self._tail = Tail(sources, ledger.version, ledger.revision)
+        self._applier = Applier(self._machine, self._tail, self._hear)
+        self._reads = ReadIndex(sources, self._applier.reach, patience)
+        self._proposer = Proposer(node.node_id, sources, self._hints, self._missed, patience)
         self._snapshots = ClusterSnapshots(store, snapshots, self._submit, clock_ms)
+        self._house = Housekeeping(node.node_id, self._applier, self._snapshots, view, ways.compact, due)
         self._listeners: list[Callable[[Applied], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._state = "starting"
-        self._compacted = 0
-        self._rest_until = 0.0
         self._acknowledged_at = -math.inf
-        self.failed: asyncio.Future[MetaError] = asyncio.get_running_loop().create_future()
+        self._last_status: ClusterStatus | None = None
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[MetaError] = loop.create_future()  # failed or stopped
+        self.failed: asyncio.Future[MetaError] = loop.create_future()
 
     @property
     def reads_are_local(self) -> bool:
@@ -102,41 +109,28 @@ class ClusterLog:
         Raises Compacted when it begins after the store's end (a snapshot is needed), Damaged when the log
         is another one or older than the store, Unavailable when no majority answers.
         """
-        cluster = self._view.seen.cluster.to_bytes(8, "big")
-        machine = Machine(self._store, cluster)
-        ledger = machine.figures().ledger
-        head = await self._first_head()
-        self._check_history(cluster, ledger.cluster, ledger.version, head.version)
-        self._tail = Tail(self._sources, ledger.version, ledger.revision)
-        self._applier = Applier(machine, self._tail, self._hear)
-        self._reads = ReadIndex(self._sources, self._applier.reach, self._patience)
-        self._proposer = Proposer(
-            self._node.node_id, self._sources, self._hints, self._tail.kick, self._patience
-        )
-        self._spawn(self._tail.run(), "log-tail")
-        self._spawn(self._applier.run(), "log-applier")
-        await self._or_failed(self._applier.reach(head.version))
-        await self._or_failed(self._enter())
+        await self._unless_ended(self._take_up())
         self._spawn(self._proposer.run(), "log-proposer")
-        self._spawn(self._keep_house(), "log-housekeeping")
+        self._spawn(self._house.run(), "log-housekeeping")
         self._state = "running"
 
     async def stop(self) -> None:
-        """Finish what was acknowledged, refuse the rest with Unavailable, close the store."""
+        """Finish what was proposed, refuse the rest with Unavailable, close the store."""
         if self._state == "stopped":
             return
-        started, self._state = self._state == "running", "stopped"
-        if hasattr(self, "_proposer"):
-            self._proposer.refuse(Unavailable("This node is stopping and takes no writes; ask another."))
-            await self._reads.stop()
+        self._last_status = self._describe("Shutdown")
+        was, self._state = self._state, "stopped"
+        reason = Unavailable("This node is stopping; ask another. Whether this write was made is not known.")
+        if was == "running" and not self._ended.done():
+            await self._proposer.finish(reason, min(_FINISHING, self._patience))
+        self._end(reason)
+        self._last_status = self._describe("Shutdown")
+        await self._reads.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if hasattr(self, "_applier"):
-            await self._applier.stop()
+        await self._applier.stop()
         await self._snapshots.stop()
-        if started:
-            self._last_status = self._describe("Shutdown")
         self._store.close()
 
     async def propose(self, command: Command) -> Reply:
@@ -185,7 +179,7 @@ class ClusterLog:
 
     def status(self) -> ClusterStatus:
         """The live view; after ``stop`` the last one."""
-        return self._last_status if self._state == "stopped" else self._describe(self._view.seen.state)
+        return self._last_status or self._describe(self._view.seen.state)
 
     def counters(self) -> LogCounters:
         """Counts since start."""
@@ -218,21 +212,51 @@ class ClusterLog:
             raise Unavailable(str(reason)) from reason
         if self._state != "running":
             raise Unavailable("This node is starting or stopping and takes no requests; ask another.")
-        if self._applier.stuck is not None:
-            raise type(self._applier.stuck)(str(self._applier.stuck))
+        self._applier.refuse_stuck()
 
     def _hints(self) -> Hints:
         seen = self._view.seen
-        return Hints(self._clock_ms(), seen.term, seen.leader.node_id if seen.leader else 0)
+        return self._clock_ms(), seen.term, seen.leader.node_id if seen.leader else 0
+
+    def _missed(self, revision: int) -> None:
+        self._tail.miss(revision=revision)
+
+    async def _take_up(self) -> None:
+        head = await self._first_head()
+        cluster = self._view.seen.cluster.to_bytes(8, "big")
+        ledger = self._applier.figures.ledger
+        self._check_history(cluster, ledger.cluster, ledger.version, head.version)
+        self._machine.cluster = cluster
+        self._spawn(self._tail.run(), "log-tail")
+        self._spawn(self._applier.run(), "log-applier")
+        await self._catch_up(head.version)
+        await self._enter()
 
     async def _first_head(self) -> Head:
         """Waits as long as its caller: a node that starts first waits for the others."""
         while True:
             try:
-                return await self._sources.current.head()
+                source = self._sources.current
+                try:
+                    head = await source.head()
+                except Unavailable:
+                    self._sources.leave(source)
+                    raise
+                if self._view.seen.cluster:
+                    return head
             except Unavailable as failure:
                 _log.info("The log cannot be reached yet: %s", failure)
+            await asyncio.sleep(_START_PAUSE)
+
+    async def _catch_up(self, version: int) -> None:
+        """A disk that refuses makes a start wait, as it makes a running node wait."""
+        while True:
+            try:
+                await self._applier.reach(version)
+            except Unavailable:
                 await asyncio.sleep(_START_PAUSE)
+            else:
+                return
 
     def _check_history(self, cluster: bytes, known: bytes, version: int, head: int) -> None:
         path = self._store.path
@@ -260,10 +284,10 @@ class ClusterLog:
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._has_ended)
         self._tasks.append(task)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
         failure = None if task.cancelled() else task.exception()
         if failure is not None:
             known = failure if isinstance(failure, MetaError) else Damaged(f"{task.get_name()}: {failure!r}")
@@ -273,17 +297,28 @@ class ClusterLog:
         if not self.failed.done():
             _log.error("This node serves no more: %s", reason)
             self.failed.set_result(reason)
+            self._end(reason)
+
+    def _end(self, reason: MetaError) -> None:
+        if not self._ended.done():
+            self._ended.set_result(reason)
             self._proposer.refuse(Unavailable(str(reason)))
 
-    async def _or_failed(self, work: Coroutine[object, object, object]) -> None:
-        """Do the work, unless what it waits for fails first."""
-        task = asyncio.ensure_future(work)
-        either: list[asyncio.Future[Any]] = [task, self.failed]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            raise self.failed.result()
-        await task
+    async def _unless_ended(self, work: Coroutine[object, object, None]) -> None:
+        """Do the work, unless the node fails or stops first; the reason is then raised."""
+        task = asyncio.create_task(work, name="log-start")
+        either: list[asyncio.Future[Any]] = [task, self._ended]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        if self._ended.done():
+            if not task.cancelled():
+                task.exception()
+            raise self._ended.result()
+        task.result()
 
     def _hear(self, outcomes: Sequence[Outcome], figures: Figures) -> None:
         listeners = tuple(self._listeners)
@@ -291,7 +326,8 @@ class ClusterLog:
             if listeners and outcome.taken:
                 self._tell(listeners, outcome)
             if outcome.author.node_id == self._node.node_id:
-                self._acknowledged_at = time.monotonic()
+                if outcome.taken:
+                    self._acknowledged_at = time.monotonic()
                 self._proposer.came_back(outcome)
             if outcome.snapshot is not None:
                 self._snapshots.begin(outcome.snapshot)
@@ -307,38 +343,6 @@ class ClusterLog:
                     listener(applied)
                 except Exception:  # noqa: BLE001 - one listener must not stop the log
                     _log.exception("A listener failed")
-
-    async def _keep_house(self) -> None:
-        while True:
-            await asyncio.sleep(_HOUSEKEEPING)
-            try:
-                await self._look_after_snapshots()
-            except Unavailable as failure:
-                _log.info("Snapshots are looked after later: %s", failure)
-
-    async def _look_after_snapshots(self) -> None:
-        seen = self._view.seen
-        ledger = self._applier.figures.ledger
-        voters = [node.node_id for node in seen.voters]
-        await self._snapshots.report(ledger, self._node.node_id)
-        fault = differs(ledger, voters, self._node.node_id)
-        if fault is not None:
-            self._fail(fault)
-            return
-        found = agreed(ledger, voters)
-        if found is not None and found[0].revision > self._compacted:
-            await self._ways.compact(found[0].revision)
-            self._compacted = found[0].revision
-        if seen.state == "Leader" and self._is_due():
-            started = time.monotonic()
-            await self._snapshots.snapshot()
-            now = time.monotonic()
-            self._rest_until = now + _SNAPSHOT_REST * (now - started)
-
-    def _is_due(self) -> bool:
-        figures = self._applier.figures
-        last = figures.ledger.marks[-1].index if figures.ledger.marks else 0
-        return figures.applied.index - last >= self._every and time.monotonic() >= self._rest_until
 
     def _describe(self, state: str) -> ClusterStatus:
         seen, figures = self._view.seen, self._applier.figures

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from diag.errors import Damaged
+from diag.errors import Damaged, MessageTooLarge, MetaError, NoSpace, Unavailable
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_wire import Change
 from diag.replication.source import Entry, Head
@@ -25,11 +25,21 @@ class EtcdSource:
 
     async def append(self, record: bytes) -> int:
         """Write it; the write's revision."""
-        return (await self._client.put(self._key, record)).revision
+        try:
+            return (await self._client.put(self._key, record)).revision
+        except (NoSpace, MessageTooLarge, Unavailable):
+            raise
+        except MetaError as failure:
+            raise _not_here(failure) from failure
 
     async def head(self) -> Head:
         """By a linearizable read of the key without its value."""
-        found = await self._client.get(self._key, keys_only=True)
+        try:
+            found = await self._client.get(self._key, keys_only=True)
+        except Unavailable:
+            raise
+        except MetaError as failure:
+            raise _not_here(failure) from failure
         newest = found.first
         if newest is None:
             return Head(0, 0, found.header.raft_term, None)
@@ -40,6 +50,11 @@ class EtcdSource:
         async with await self._client.watch(self._key, revision) as watch:
             async for batch in watch:
                 yield [_entry(change) for change in batch.changes]
+
+
+def _not_here(failure: MetaError) -> Unavailable:
+    """A learner, for one, answers neither; whatever the reason, another member may."""
+    return Unavailable(f"{failure}; another member may answer")
 
 
 def _entry(change: Change) -> Entry:

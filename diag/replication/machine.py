@@ -55,9 +55,9 @@ class Figures(NamedTuple):
 class Machine:
     """Applies records to a store. For one thread at a time; ``cluster`` names the log they are of."""
 
-    def __init__(self, store: Store, cluster: bytes) -> None:
+    def __init__(self, store: Store, cluster: bytes = b"") -> None:
         self._store = store
-        self._cluster = cluster
+        self.cluster = cluster
 
     def figures(self) -> Figures:
         """What the store holds."""
@@ -73,7 +73,7 @@ class Machine:
         records = [decode(entry.record) for entry in entries]
         try:
             return self._together(entries, records)
-        except StoreError:
+        except (StoreError, MemoryError):
             raise
         except Exception:  # noqa: BLE001 - whatever broke one command, the others are to go on
             _log.exception("A command could not be applied; the records are applied one command at a time")
@@ -86,35 +86,30 @@ class Machine:
         marked = False
         with self._store.write() as txn:
             ledger = Ledger.unpack(txn.log_state())
-            ledger.cluster = self._cluster
+            ledger.cluster = self.cluster
             for entry, record in zip(entries, records, strict=True):
-                outcomes.append(_record(txn, ledger, entry, record, apart))
+                outcomes.append(_record(txn, ledger, record, apart))
                 ledger.version, ledger.revision = entry.version, entry.revision
                 marked = outcomes[-1].taken and BeginSnapshot in map(type, record.commands)
                 if marked:
+                    # The snapshot holds all of the record, so its place is the record's end.
+                    ledger.mark(outcomes[-1].last.index, entry.revision)
                     break
             txn.set_log_state(ledger.pack())
-            figures = _figures(txn)
+            figures = Figures(txn.applied(), txn.seq(), txn.key_count(), ledger)
         if marked:
             outcomes[-1] = outcomes[-1]._replace(snapshot=self._store.pin())
         return outcomes, figures
 
 
-def _record(txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, apart: bool) -> Outcome:
+def _record(txn: WriteTxn, ledger: Ledger, record: Record, apart: bool) -> Outcome:
     if not _admit(ledger, record):
         return Outcome(record.author, False, (), txn.applied())
     before = txn.applied()
     term, leader = max((before.term, before.node_id), (record.term, record.leader))
-    index = before.index
-    results: list[Result] = []
-    for command in record.commands:
-        index += 1
-        results.append(
-            _alone(txn, ledger, entry, record, command, index)
-            if apart
-            else _command(txn, ledger, entry, record, command, index)
-        )
-    last = Position(term, leader, index)
+    one = _alone if apart else _command
+    results = [one(txn, ledger, record, command) for command in record.commands]
+    last = Position(term, leader, before.index + len(results))
     txn.set_applied(last)
     return Outcome(record.author, True, results, last)
 
@@ -133,13 +128,8 @@ def _admit(ledger: Ledger, record: Record) -> bool:
     return True
 
 
-def _command(
-    txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, command: LogCommand, index: int
-) -> Result:
-    if isinstance(command, Enter):
-        return Blanked(), ()
-    if isinstance(command, BeginSnapshot):
-        ledger.mark(index, entry.revision)
+def _command(txn: WriteTxn, ledger: Ledger, record: Record, command: LogCommand) -> Result:
+    if isinstance(command, (Enter, BeginSnapshot)):
         return Blanked(), ()
     if isinstance(command, ReportSnapshot):
         ledger.report(record.author.node_id, command.index, command.content_hash)
@@ -147,14 +137,12 @@ def _command(
     return apply(txn, command, record.time_ms)
 
 
-def _alone(
-    txn: WriteTxn, ledger: Ledger, entry: Entry, record: Record, command: LogCommand, index: int
-) -> Result:
+def _alone(txn: WriteTxn, ledger: Ledger, record: Record, command: LogCommand) -> Result:
     try:
         with txn.attempt() as inner:
-            return _command(inner, ledger, entry, record, command, index)
-    except StoreError:
-        raise
+            return _command(inner, ledger, record, command)
+    except (StoreError, MemoryError):
+        raise  # this node's own trouble, which the others do not have
     except MetaError as failure:
         return failure
     except Exception as failure:  # noqa: BLE001 - whatever broke one command, the others are to go on

@@ -2,15 +2,27 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from diag.errors import MetaError, NotInTime, Unavailable
 from diag.replication.sources import Sources
+
+#: Seconds between two sources that do not answer.
+_PAUSE = 0.02
+
+
+class _Question(NamedTuple):
+    """What some readers wait for, until the loop's time ``by``."""
+
+    answer: "asyncio.Future[int]"
+    by: float
 
 
 class ReadIndex:
     """A reader may only share a question that is not asked yet: the answer to an earlier one is too old.
 
     ``reach`` waits until the state is as new as an entry's version and gives the applied index.
+    ``patience`` is seconds that the first reader of a question waits.
     """
 
     def __init__(
@@ -19,16 +31,17 @@ class ReadIndex:
         self._sources = sources
         self._reach = reach
         self._patience = patience
-        self._next: asyncio.Future[int] | None = None
+        self._next: _Question | None = None
         self._asking: asyncio.Task[None] | None = None
 
     async def wait(self) -> int:
         """The applied index, once it is as new as anything acknowledged before the call."""
         if self._next is None:
-            self._next = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._next = _Question(loop.create_future(), loop.time() + self._patience)
             if self._asking is None:
                 self._asking = asyncio.create_task(self._ask_all(), name="read-index")
-        return await asyncio.shield(self._next)
+        return await asyncio.shield(self._next.answer)
 
     async def stop(self) -> None:
         """Ask nothing more; who waits hears Unavailable."""
@@ -37,35 +50,39 @@ class ReadIndex:
             await asyncio.wait([self._asking])
 
     async def _ask_all(self) -> None:
-        asked: asyncio.Future[int] | None = None
+        asked: _Question | None = None
         try:
             while self._next is not None:
                 asked, self._next = self._next, None
                 try:
-                    asked.set_result(await self._ask())
+                    asked.answer.set_result(await self._ask(asked.by))
                 except MetaError as failure:
-                    asked.set_exception(failure)
-                    asked.exception()  # its readers may all be gone
+                    _refuse(asked, failure)
         finally:
             self._asking = None
             for left in (asked, self._next):
-                if left is not None and not left.done():
-                    left.set_exception(Unavailable("This node is stopping and answers no reads."))
-                    left.exception()
+                if left is not None and not left.answer.done():
+                    _refuse(left, Unavailable("This node is stopping and answers no reads."))
+            self._next = None
 
-    async def _ask(self) -> int:
+    async def _ask(self, by: float) -> int:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout_at(by):
                 while True:
                     source = self._sources.current
                     try:
                         head = await source.head()
                     except Unavailable:
                         self._sources.leave(source)
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(_PAUSE)
                         continue
                     return await self._reach(head.version)
         except TimeoutError:
             raise NotInTime(
                 f"No majority of the cluster answered within {self._patience:g} s; are its voters up?"
             ) from None
+
+
+def _refuse(asked: _Question, failure: MetaError) -> None:
+    asked.answer.set_exception(failure)
+    asked.answer.exception()  # its readers may all be gone

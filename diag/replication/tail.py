@@ -60,9 +60,10 @@ class Tail:
                 pause = _FIRST_PAUSE if self._version > before else min(2 * pause, _LONGEST_PAUSE)
                 await asyncio.sleep(pause)
 
-    def kick(self) -> None:
-        """The log is known to be ahead and nothing came: watch it elsewhere."""
-        if self._following is not None:
+    def miss(self, *, version: int = 0, revision: int = 0) -> None:
+        """The log is known to be that far and it did not come: unless it is read already, watch elsewhere."""
+        behind = self._version < version or self._revision < revision
+        if behind and self._following is not None and not self._entries.full():
             self._following.cancel()
 
     async def _watch(self, source: LogSource) -> None:
@@ -70,8 +71,10 @@ class Tail:
         try:
             await asyncio.wait([following])
         finally:
-            following.cancel()
             self._following = None
+            if not following.done():
+                following.cancel()
+                await asyncio.wait([following])
         if following.cancelled():
             self._sources.leave(source)
             raise Unavailable(f"nothing came from {source.name} for too long")

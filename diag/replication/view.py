@@ -7,7 +7,7 @@ address, so the list of members is the list of nodes, and needs no table of its 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from diag.errors import MetaError
@@ -78,15 +78,7 @@ class View:
             facts = await self._facts.read()
         except MetaError as failure:
             _log.debug("This node's etcd does not tell of itself: %s", failure)
-            seen = Seen(
-                self.seen.cluster,
-                "Candidate",
-                self.seen.term,
-                None,
-                self.seen.voters,
-                self.seen.non_voters,
-                self.seen.member_of,
-            )
+            seen = replace(self.seen, state="Candidate", leader=None)
         else:
             seen = see(status, members, facts)
         before, self.seen = self.seen, seen
@@ -95,8 +87,10 @@ class View:
 
 
 def see(status: MemberStatus, members: tuple[Member, ...], facts: EtcdFacts) -> Seen:
-    """What a member's answers come to. A member that has not started yet is nobody's."""
-    nodes = {member.member_id: address(member) for member in members if member.name}
+    """What a member's answers come to. A member that has not started yet is nobody's, nor is one
+    that was not started by a node: its name is no number.
+    """
+    nodes = {member.member_id: address(member) for member in members if member.name.isdecimal()}
     learners = {member.member_id for member in members if member.learner}
     leader = nodes.get(status.leader) if not _leaderless(status) else None
     return Seen(
