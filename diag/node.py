@@ -30,6 +30,7 @@ from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.metrics.collector import node_registry
 from diag.metrics.lag import LoopLag
+from diag.metrics.peers import etcd_figures, peer_traffic
 from diag.metrics.registry import Metrics
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
@@ -161,7 +162,11 @@ class Node:
         cluster = engine if isinstance(engine, ClusterEngine) else None
         parts = Parts(
             log=log,
-            registry=node_registry(log, metrics, lag, self.version(), source_hash()),
+            registry=node_registry(
+                *(log, metrics, lag, self.version(), source_hash()),
+                peers=(lambda: peer_traffic(cluster.seen, config.raft_config.id)) if cluster else None,
+                etcd=(lambda: etcd_figures(cluster.seen)) if cluster else None,
+            ),
             profilers=profilers,
             profile_lock=lock,
             guard=Guard(token, config.admin.token_file),
