@@ -61,6 +61,8 @@ async def test_a_reply_means_it_can_be_read_everywhere(tmp_path: Path) -> None:
 async def test_many_at_once_are_applied_once_each_in_one_order(tmp_path: Path) -> None:
     memory = MemoryLog()
     async with nodes(tmp_path, 3, memory) as made:
+        for node in made:
+            await node.log.read_index()
         heard: list[list[Applied]] = [[], [], []]
         for node, mine in zip(made, heard, strict=True):
             node.log.subscribe(mine.append)
