@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from diag.errors import Conflict, MessageTooLarge, MetaError, NoSpace, NotInTime, Unavailable
 from diag.kv.commands import Reply
-from diag.replication.flight import Flight, Proposal, Writer, fail
+from diag.replication.flight import Flight, Proposal, Writer, fail, hear
 from diag.replication.machine import Outcome
 from diag.replication.record import Author, Enter, LogCommand, encode, encode_command
 from diag.replication.sources import Sources
@@ -90,6 +90,8 @@ class Proposer:
         commands = [encode_command(command) for command in (Enter(after), *more)]
         give_up_at = loop.time() + self._patience
         proposals = [Proposal(command, loop.create_future(), give_up_at) for command in commands]
+        for proposal in proposals:
+            proposal.done.add_done_callback(hear)  # a start that is cancelled does not
         await self._fly(proposals)
         try:
             for proposal in proposals:
