@@ -60,6 +60,16 @@ def cluster(tmp_path: Path, scratch: Path) -> Iterator[Cluster]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three nodes for tests of a module that leave them as they were."""
+    with (
+        tempfile.TemporaryDirectory(prefix="e2e-") as scratch,
+        cluster_of(tmp_path_factory.mktemp("shared"), Path(scratch)) as running,
+    ):
+        yield running
+
+
 @pytest.fixture
 def alone(tmp_path: Path, scratch: Path) -> Iterator[Cluster]:
     """The first node of a cluster, ready; others may be added."""

@@ -32,13 +32,13 @@ def settled(cluster: Cluster) -> bool:
     return all(one["leader"] for one in told) and all(len(some) == len(told) for some in members)
 
 
-def test_they_find_each_other_and_tell_the_same(cluster: Cluster) -> None:
-    until(lambda: settled(cluster))
-    nodes = cluster.nodes
+def test_they_find_each_other_and_tell_the_same(shared: Cluster) -> None:
+    until(lambda: settled(shared))
+    nodes = shared.nodes
     everyone = [view(node_id, node) for node_id, node in nodes.items()]
-    leader = cluster.leader()
+    leader = shared.leader()
     put(nodes[2], "k")
-    until(lambda: level(cluster))
+    until(lambda: level(shared))
     for node_id, node in nodes.items():
         assert get(node, "/v1/cluster/nodes").json() == everyone
         told = status(node)
@@ -52,11 +52,11 @@ def test_they_find_each_other_and_tell_the_same(cluster: Cluster) -> None:
         assert told["current_term"] == status(nodes[leader])["current_term"] > 1
         assert told["last_log_index"] == told["last_applied"]["index"] > 0
         assert told["last_applied"]["term"] == told["last_applied"]["leader_id"]["term"]
-        assert told["last_seq"] == 1
+        assert told["last_seq"] == status(nodes[leader])["last_seq"] > 0
         assert (told["replication"] is not None) is (node_id == leader)
     assert set(status(nodes[leader])["replication"]) == {"1", "2", "3"}
     listed = call(nodes[3], lambda client: client.member_list())
-    assert list(listed) == cluster.endpoints
+    assert list(listed) == shared.endpoints
 
 
 def test_two_nodes_and_then_one_which_knows_no_leader(alone: Cluster) -> None:
@@ -75,9 +75,9 @@ def test_two_nodes_and_then_one_which_knows_no_leader(alone: Cluster) -> None:
     put(first, "after")
 
 
-def test_a_write_at_one_is_read_at_another_at_once(cluster: Cluster) -> None:
+def test_a_write_at_one_is_read_at_another_at_once(shared: Cluster) -> None:
     async def turns() -> None:
-        nodes = list(cluster.nodes.values())
+        nodes = list(shared.nodes.values())
         clients = [MetaClient([node.grpc]) for node in nodes]
         try:
             for turn in range(60):
@@ -94,11 +94,11 @@ def test_a_write_at_one_is_read_at_another_at_once(cluster: Cluster) -> None:
     asyncio.run(turns())
 
 
-def test_a_watch_at_a_follower_sees_every_write_in_order(cluster: Cluster) -> None:
-    follower = next(node for node_id, node in cluster.nodes.items() if node_id != cluster.leader())
+def test_a_watch_at_a_follower_sees_every_write_in_order(shared: Cluster) -> None:
+    follower = next(node for node_id, node in shared.nodes.items() if node_id != shared.leader())
 
     async def watch() -> list[bytes]:
-        async with MetaClient([follower.grpc]) as watching, MetaClient(cluster.endpoints) as writing:
+        async with MetaClient([follower.grpc]) as watching, MetaClient(shared.endpoints) as writing:
             seen: list[bytes] = []
 
             async def look() -> None:
@@ -199,6 +199,6 @@ def test_all_of_them_start_again_together(cluster: Cluster, how: str) -> None:
     assert values(cluster.nodes[2], "more") == {"more": b"2"}
 
 
-def test_the_table_of_all_nodes(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["nodes", "--endpoint", cluster.nodes[2].admin, "--json"]) == 0
+def test_the_table_of_all_nodes(shared: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nodes", "--endpoint", shared.nodes[2].admin, "--json"]) == 0
     assert [node["name"] for node in json.loads(capsys.readouterr().out)] == ["1", "2", "3"]
