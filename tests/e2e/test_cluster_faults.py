@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc.aio
+import httpx
 import pytest
 
 from diag.errors import Unavailable
@@ -123,6 +124,14 @@ def compact_past(cluster: Cluster, index: int) -> None:
     until(gone, 60)
 
 
+def serves(node: NodeProcess) -> bool:
+    """Whether it answers; one that starts again does not for a moment."""
+    try:
+        return get(node, "/v1/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture
 def brief(tmp_path: Path, scratch: Path) -> Iterator[Cluster]:
     """Three nodes that take a snapshot often."""
@@ -140,6 +149,20 @@ def test_a_node_stopped_past_a_compaction_takes_a_snapshot(brief: Cluster) -> No
     brief.start(3)
     assert values(third, "") == values(brief.nodes[1], "")
     until(lambda: level(brief))
+    put(third, "again")
+
+
+def test_a_node_frozen_past_a_compaction_goes_on(brief: Cluster) -> None:
+    third = brief.nodes[3]
+    until(lambda: level(brief))
+    at = status(third)["last_applied"]["index"]
+    os.kill(third.pid, signal.SIGSTOP)
+    try:
+        compact_past(brief, at)
+    finally:
+        os.kill(third.pid, signal.SIGCONT)
+    until(lambda: serves(third) and level(brief), 60)
+    assert values(third, "") == values(brief.nodes[1], "")
     put(third, "again")
 
 
