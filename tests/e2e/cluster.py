@@ -17,6 +17,9 @@ Result = TypeVar("Result")
 
 PATIENCE_MS = 30_000
 
+#: For a node that is to be refused.
+BRIEFLY = ["--wait-leader-timeout", "3000"]
+
 
 class Cluster:
     """Nodes by id. The first one added founds the cluster, and the others join through it."""
@@ -100,6 +103,11 @@ def status(node: NodeProcess) -> dict[str, Any]:
     """``/v1/cluster/status``."""
     answer: dict[str, Any] = get(node, "/v1/cluster/status").json()
     return answer
+
+
+def names(cluster: Cluster) -> list[str]:
+    """The members' names, by node 1; the unnamed are none."""
+    return [node["name"] for node in get(cluster.nodes[1], "/v1/cluster/nodes").json()]
 
 
 def ready(node: NodeProcess) -> bool:

@@ -7,11 +7,9 @@ import pytest
 
 from diag.cli import main
 from diag.perf.node_process import NodeProcess
-from tests.e2e.cluster import Cluster, call, get, level, put, refusal, status, values
+from tests.e2e.cluster import BRIEFLY, Cluster, call, get, level, put, refusal, status, values
 from tests.e2e.conftest import children_of
 from tests.polling import until
-
-BRIEFLY = ["--wait-leader-timeout", "3000"]
 
 
 def fill(node: NodeProcess) -> dict[str, bytes]:
@@ -30,7 +28,7 @@ def lines(db: Path, kind: str) -> list[dict[str, object]]:
 
 def hashes(cluster: Cluster) -> set[str]:
     """The content of each node's newest snapshot, once all are of the same entry."""
-    assert get(next(iter(cluster.nodes.values())), "/v1/ctrl/trigger_snapshot").status_code == 200
+    assert get(next(iter(cluster.nodes.values())), "/v1/ctrl/trigger_snapshot?wait=20").status_code == 200
 
     def held() -> list[dict[str, object]]:
         return [status(node)["snapshot"] or {} for node in cluster.nodes.values()]
@@ -136,7 +134,7 @@ def test_a_stopped_node_is_exported_from_its_directory(alone: Cluster, tmp_path:
     node = alone.nodes[1]
     raft, db = node.directory / "raft", tmp_path / "offline.ndjson"
     put(node, "before", b"1")
-    assert get(node, "/v1/ctrl/trigger_snapshot").status_code == 200
+    assert get(node, "/v1/ctrl/trigger_snapshot?wait=20").status_code == 200
     put(node, "after the snapshot", b"2")
     assert main(["export", "--raft-dir", str(raft), "--db", str(db)]) == 0, "while it runs, its last snapshot"
     assert [one["key"] for one in lines(db, "GenericKV")] == ["before"]
@@ -195,7 +193,7 @@ def test_a_snapshot_of_a_member_is_restored_as_a_state_without_a_cluster(
     alone: Cluster, tmp_path: Path, scratch: Path
 ) -> None:
     kept = fill(alone.nodes[1])
-    assert get(alone.nodes[1], "/v1/ctrl/trigger_snapshot").status_code == 200
+    assert get(alone.nodes[1], "/v1/ctrl/trigger_snapshot?wait=20").status_code == 200
     old = str(alone.nodes[1].directory / "raft")
     for name in ("single", "founder"):
         target = tmp_path / name / "node-1" / "raft"

@@ -1,25 +1,15 @@
 """What keeps a node from starting in a cluster: a sentence, a code that is not 0, and nothing overwritten."""
 
-import datetime
 import json
 import shutil
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trustme
 
 from diag.perf.node_process import NodeProcess, free_ports
-from tests.e2e.cluster import Cluster, cluster_of, get, put, refusal, status, values
+from tests.e2e.cluster import BRIEFLY, Cluster, cluster_of, names, put, refusal, status, values
 from tests.polling import until
-
-BRIEFLY = ["--wait-leader-timeout", "3000"]
-
-
-def names(cluster: Cluster) -> list[str]:
-    """The members' names, by the first node; the unnamed are none."""
-    return [node["name"] for node in get(cluster.nodes[1], "/v1/cluster/nodes").json()]
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -186,62 +176,3 @@ def test_a_port_that_another_process_has(tmp_path: Path, scratch: Path, place: s
         said = refusal(node)
     assert port in said
     assert "use" in said
-
-
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
-class Certificates:
-    """Peers' certificates of one authority."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
-        self._directory = directory
-        self._ca = trustme.CA()
-        self._ca.cert_pem.write_to_path(str(directory / "ca.pem"))
-
-    def flags(self, name: str, until: datetime.datetime | None = None) -> list[str]:
-        begin = None if until is None else until - datetime.timedelta(days=1)
-        issued = self._ca.issue_cert("127.0.0.1", "localhost", not_before=begin, not_after=until)
-        cert, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
-        cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-        issued.private_key_pem.write_to_path(str(key))
-        return [
-            *("--etcd-peer-cert", str(cert), "--etcd-peer-key", str(key)),
-            *("--etcd-peer-ca", str(self._directory / "ca.pem")),
-        ]
-
-
-def expired(known: Certificates, other: Certificates) -> list[str]:
-    return known.flags("expired", now() - datetime.timedelta(days=1))
-
-
-def foreign(known: Certificates, other: Certificates) -> list[str]:
-    return other.flags("foreign")
-
-
-def plain(known: Certificates, other: Certificates) -> list[str]:
-    return []
-
-
-@pytest.mark.parametrize("wrong", [expired, foreign, plain])
-def test_certificates_of_peers(
-    tmp_path: Path, scratch: Path, wrong: Callable[[Certificates, Certificates], list[str]]
-) -> None:
-    known, other = Certificates(tmp_path / "known"), Certificates(tmp_path / "other")
-    cluster = Cluster(tmp_path, scratch)
-    try:
-        cluster.add(1, *known.flags("one"))
-        cluster.start(1)
-        said = refusal(cluster.add(2, *BRIEFLY, *wrong(known, other)))
-        assert "let this one join within 3 s" in said
-        if wrong is not plain:
-            assert "certificate" in said
-        assert names(cluster) == ["1"]
-        cluster.add(2, *known.flags("two"))
-        cluster.start(2)
-        put(cluster.nodes[2], "k", b"1")
-        assert values(cluster.nodes[1], "k") == {"k": b"1"}
-    finally:
-        cluster.stop()
