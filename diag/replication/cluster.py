@@ -208,7 +208,7 @@ class ClusterEngine:
         self._running.push_async_callback(_end, polling)
 
     async def _open_log(self, binary: EtcdBinary, progress: Progress) -> None:
-        self.store = await asyncio.to_thread(self._state.open)
+        self.store = await asyncio.to_thread(self._state.open, self._clock_ms())
         log = ClusterLog(
             self.store,
             self._node,

@@ -8,12 +8,13 @@ import pytest
 from diag.errors import Compacted, Damaged
 from diag.kv.apply import apply
 from diag.kv.commands import MatchSeq, Upsert
-from diag.kv.snapshot import SnapshotStore
+from diag.kv.snapshot import SnapshotStore, hash_content
 from diag.kv.store import Position, Store
 from diag.replication.beginning import check_founder, check_joiner, genesis_of
 from diag.replication.ledger import Ledger
 from diag.replication.machine import Machine
 from diag.replication.record import BeginSnapshot, Genesis, decode
+from diag.replication.state import State
 from tests.polling import until_async
 from tests.replication.cluster import NOW, content, make, nodes, put
 from tests.replication.memory_log import Fate, MemoryLog, ended
@@ -145,3 +146,19 @@ async def test_first_words_that_arrive_late_count_once(tmp_path: Path) -> None:
         memory.land_late()
         await node.log.propose(put("new"))
         assert node.log.status().last_applied.index in (1007, 1008)  # the snapshot may be reported by now
+
+
+def test_a_state_that_is_in_no_log_outlives_the_machine(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    snapshots = SnapshotStore(tmp_path / "1" / "snapshots")
+    state = State(tmp_path / "1" / "store", snapshots, 1)
+    state.open().close()
+    assert snapshots.latest() is None, "a look makes none"
+    with state.open(NOW) as store, store.read() as txn:
+        first = hash_content(txn)
+    state.open(NOW).close()
+    assert [info.content_hash for info in snapshots.all()] == [first], "one is enough"
+    (tmp_path / "1" / "store" / "WRITTEN-IN-BOOT").write_text("another boot")
+    with state.open(NOW) as store, store.read() as txn:
+        assert hash_content(txn) == first
+        assert txn.key_count() == 3
