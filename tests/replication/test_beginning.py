@@ -10,7 +10,7 @@ from diag.kv.apply import apply
 from diag.kv.commands import MatchSeq, Upsert
 from diag.kv.snapshot import SnapshotStore, hash_content
 from diag.kv.store import Position, Store
-from diag.replication.beginning import check_founder, check_joiner, genesis_of
+from diag.replication.beginning import check_founder, check_joiner, genesis_of, is_of
 from diag.replication.ledger import Ledger
 from diag.replication.machine import Machine
 from diag.replication.record import BeginSnapshot, Genesis, decode
@@ -45,6 +45,8 @@ def test_a_store_of_a_log_joins_its_cluster_alone_and_founds_none(tmp_path: Path
             txn.set_log_state(Ledger(CLUSTER, 5, 9).pack())
         assert genesis_of(store) is None
         check_joiner(store, CLUSTER)
+        assert is_of(store, CLUSTER)
+        assert not is_of(store, b"12345678")
         with pytest.raises(Damaged, match="of another cluster's log"):
             check_joiner(store, b"12345678")
         with pytest.raises(Damaged, match="whose log this node has no more"):
