@@ -189,7 +189,8 @@ def test_a_single_node_becomes_the_first_of_a_cluster(tmp_path: Path, scratch: P
         cluster.start(1)
         assert values(cluster.nodes[1], "") == kept
         assert status(cluster.nodes[1])["last_seq"] == before["last_seq"]
-        cluster.start(2)
+        cluster.add(3, "--learner")
+        cluster.start(2, 3)
         put(cluster.nodes[2], "new", b"1")
         for node in cluster.nodes.values():
             assert values(node, "") == kept | {"new": b"1"}
