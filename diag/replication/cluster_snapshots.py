@@ -52,8 +52,8 @@ class ClusterSnapshots:
         self._writing: asyncio.Task[None] | None = None
         self._next: _Wanted | None = None
         self._newest: asyncio.Future[SnapshotInfo] | None = None
-        self._unreported: SnapshotInfo | None = None
         self.latest = self._of_this_history()
+        self._unreported = self.latest  # a kill may have come before its report
         self.written = {} if self.latest is None else {self.latest.index: self.latest.content_hash}
         self.entries_written = 0
 

@@ -1,26 +1,28 @@
 """A log record: some commands of one node as bytes, told apart from every other record there ever was.
 
-``MDLR``, a format number, the CRC-32 of the rest, and the rest in MessagePack. Commands are extension types,
-one number each; numbers are never used twice, so that an old record keeps its meaning. A record names its
-author: the node, the process (its incarnation, drawn at random) and a number that rises by one with each
-record of that process. A record that arrives twice is so known for what it is (design of the ordered log,
-section 4).
+``MDLR``, a format number, the CRC-32 of the rest, and the rest in MessagePack. Commands are arrays that begin
+with their type's number; numbers are never used twice, so that an old record keeps its meaning. A record
+names its author: the node, the process (its incarnation, drawn at random) and a number that rises by one
+with each record of that process. A record that arrives twice is so known for what it is (design of the
+ordered log, section 4).
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
 
 import msgpack
 
-from diag.errors import Damaged
+from diag.errors import Damaged, InvalidRequest
 from diag.kv import commands as kv
 from diag.kv.commands import Command
 
 _MAGIC = b"MDLR"
 _FORMAT = 1
 _HEAD = Struct("<4sBI")
+#: Levels of nesting. What every node must be able to read is refused before it is written.
+_DEEPEST = 256
 
 
 class Enter(NamedTuple):
@@ -61,7 +63,9 @@ class Record(NamedTuple):
     commands: Sequence[LogCommand]
 
 
+_TUPLE = 0
 _NUMBERS: Mapping[type, int] = {
+    tuple: _TUPLE,
     Enter: 1,
     BeginSnapshot: 2,
     ReportSnapshot: 3,
@@ -86,12 +90,13 @@ _NUMBERS: Mapping[type, int] = {
     kv.Predicate: 45,
     kv.Branch: 46,
 }
-_TYPES = {number: kind for kind, number in _NUMBERS.items()}
+_SIMPLE = frozenset((str, bytes, int, bool, type(None)))
+_TYPES: Mapping[int, Callable[..., Any]] = {number: kind for kind, number in _NUMBERS.items()}
 
 
 def encode_command(command: LogCommand) -> bytes:
-    """One command's part of a record."""
-    return bytes(_pack(command))
+    """One command's part of a record. InvalidRequest when it is nested too deeply."""
+    return bytes(msgpack.packb(_plain(command, 0)))
 
 
 def encode(author: Author, time_ms: int, term: int, leader: int, commands: Sequence[bytes]) -> bytes:
@@ -113,32 +118,35 @@ def decode(stored: bytes) -> Record:
     if zlib.crc32(body) != crc:
         raise Damaged("A log record's checksum is wrong; the log was damaged on its way or in etcd.")
     try:
-        unpacker = msgpack.Unpacker(use_list=False, ext_hook=_unpack_typed, max_buffer_size=len(body))
+        unpacker = msgpack.Unpacker(use_list=False, max_buffer_size=len(body))
         unpacker.feed(body)
         node_id, incarnation, number, time_ms, term, leader = unpacker.unpack()
-        commands = unpacker.unpack()
-    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as failure:
+        commands = tuple(map(_typed, unpacker.unpack()))
+    except (ValueError, TypeError, KeyError, RecursionError, msgpack.UnpackException) as failure:
         raise Damaged(
             f"A log record cannot be decoded ({failure!r}); a newer program may have written it."
         ) from failure
     return Record(Author(node_id, incarnation, number), time_ms, term, leader, commands)
 
 
-def _pack(value: object) -> bytes:
-    return msgpack.packb(value, strict_types=True, default=_pack_typed)  # type: ignore[no-any-return]
-
-
-def _pack_typed(value: Any) -> msgpack.ExtType | list[Any]:
-    number = _NUMBERS.get(type(value))
+def _plain(value: Any, depth: int) -> Any:
+    """A value as MessagePack has it: whatever has parts is an array that begins with its type's number."""
+    kind = type(value)
+    if kind in _SIMPLE:
+        return value
+    number = _NUMBERS.get(kind)
     if number is None:
-        if type(value) is tuple:
-            return list(value)
-        raise TypeError(f"{type(value).__name__} has no number in the log's format")
-    fields = int(value) if number == _NUMBERS[kv.Compare] else list(value)
-    return msgpack.ExtType(number, _pack(fields))
+        raise TypeError(f"{kind.__name__} has no number in the log's format")
+    if depth > _DEEPEST:
+        raise InvalidRequest("The command is nested too deeply; combine its predicates in fewer levels.")
+    if kind is kv.Compare:
+        return [number, int(value)]
+    return [number, *[part if type(part) in _SIMPLE else _plain(part, depth + 1) for part in value]]
 
 
-def _unpack_typed(number: int, data: bytes) -> object:
-    fields = msgpack.unpackb(data, use_list=False, ext_hook=_unpack_typed)
-    kind = _TYPES[number]
-    return kind(fields) if kind is kv.Compare else kind(*fields)
+def _typed(parts: tuple[Any, ...]) -> Any:
+    number, *fields = parts
+    for place, part in enumerate(fields):
+        if type(part) is tuple:
+            fields[place] = _typed(part)
+    return tuple(fields) if number == _TUPLE else _TYPES[number](*fields)

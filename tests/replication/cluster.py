@@ -76,7 +76,7 @@ def make(path: Path, memory: MemoryLog, node_id: int = 1, count: int = 1, **opti
     def progress() -> dict[int, LogId]:
         return {}
 
-    options = {"due": NEVER, "patience": 20.0} | options
+    settings: dict[str, Any] = {"due": NEVER, "patience": 20.0} | options
     log = ClusterLog(
         store,
         address(node_id),
@@ -85,7 +85,7 @@ def make(path: Path, memory: MemoryLog, node_id: int = 1, count: int = 1, **opti
         Sources([source, other]),
         view,
         Ways(compact, move, progress),
-        **options,
+        **settings,
     )
     return Node(store, log, view, source, other, compactions, moves)
 

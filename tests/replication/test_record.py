@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diag.errors import Damaged
+from diag.errors import Damaged, InvalidRequest
 from diag.kv.commands import (
     AsIs,
     Blank,
@@ -124,6 +124,22 @@ def test_a_damaged_record_is_told() -> None:
 
 
 def test_a_command_of_a_newer_program_is_told() -> None:
-    newer = encode(AUTHOR, 0, 0, 0, [b"\xd4\x7f\x90"])  # an extension type of number 127
-    with pytest.raises(Damaged, match="newer program"):
-        decode(newer)
+    for command in (b"\x91\x7f", b"\x92\x0a\x01", b"\x7f", b"\x90"):  # number 127, a wrong shape, none at all
+        newer = encode(AUTHOR, 0, 0, 0, [command])
+        with pytest.raises(Damaged, match="newer program"):
+            decode(newer)
+
+
+def _nested(depth: int) -> Transaction:
+    deep = Predicate(True, (), ())
+    for _ in range(depth):
+        deep = Predicate(True, (deep,), ())
+    return Transaction((Branch(deep, ()),))
+
+
+def test_what_can_be_written_can_be_read_however_deep() -> None:
+    for depth in (0, 1, 50, 100, 120):
+        assert list(decode(_record(_nested(depth))).commands) == [_nested(depth)]
+    for depth in (130, 200, 450):
+        with pytest.raises(InvalidRequest, match="too deeply"):
+            encode_command(_nested(depth))
