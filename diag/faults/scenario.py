@@ -165,7 +165,7 @@ async def _differences(cluster: Cluster, seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            digests = {name: await asyncio.to_thread(cluster.digest, name) for name in cluster.names}
+            digests = await asyncio.to_thread(cluster.digests)
         except MetaError as error:
             trouble = f"a node's state cannot be read: {error}"
         else:

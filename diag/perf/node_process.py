@@ -23,9 +23,10 @@ class NodeProcess:
     """One node; as a context manager it is healthy on entry and gone on exit.
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
-    can find a restarted node. ``scratch`` is where the node puts temporary files,
-    None for the system's place;
-    ``environment`` is added to ours. ``start`` raises Unavailable with the node's last
+    can find a restarted node. It is ``single``, or a cluster's by its flags; it listens at ``host``.
+    ``within`` stands before the command, to run it elsewhere (``ip netns exec``). ``raft_dir`` is in
+    ``directory`` by default; what it says always is. ``scratch`` is where it puts temporary files, None for
+    the system's place; ``environment`` is added to ours. ``start`` raises Unavailable with the node's last
     words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
@@ -34,13 +35,19 @@ class NodeProcess:
         directory: Path,
         flags: Sequence[str] = (),
         *,
+        single: bool = True,
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+        raft_dir: Path | None = None,
         scratch: Path | None = None,
         environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
     ) -> None:
         self.directory = directory
-        self.grpc, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
-        self._flags = list(flags)
+        self.raft_dir = raft_dir or directory / "raft"
+        self.grpc, self.admin, self.raft = (f"{host}:{port}" for port in free_ports(3))
+        self._within = list(within)
+        self._flags = [*(["--single"] if single else []), *flags]
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
@@ -62,20 +69,24 @@ class NodeProcess:
         """The process id of the running node."""
         return self._running().pid
 
-    def start(self) -> float:
-        """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200."""
+    def start(self, more: Sequence[str] = ()) -> float:
+        """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200.
+
+        ``more`` are flags for this run.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
-        (raft_port,) = free_ports(1)
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "diag", "serve", "--single"),
-                    *("--raft-dir", str(self.directory / "raft")),
+                    *self._within,
+                    *(sys.executable, "-m", "diag", "serve"),
+                    *("--raft-dir", str(self.raft_dir)),
                     *("--admin-api-address", self.admin),
                     *("--grpc-api-address", self.grpc),
-                    *("--raft-api-port", str(raft_port)),
+                    *("--raft-api-port", self.raft.rpartition(":")[2]),
                     *self._flags,
+                    *more,
                 ],
                 cwd=self.directory,
                 env=self._environment,
