@@ -13,7 +13,7 @@ CONFIG ?=
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run etcd flamegraph test lint bench stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test lint bench stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,9 @@ setup: $(STAMP)  ## prepare .venv with pinned dependencies
 
 run: $(STAMP)  ## serve one node here (CONFIG=databend-meta.toml)
 	$(BIN)/diag serve $(if $(CONFIG),-c $(CONFIG),--single --raft-dir .databend/meta)
+
+cluster: $(STAMP)  ## run three nodes here until Ctrl-C; their files are in .cache/cluster
+	@$(BIN)/python -m diag.perf.cluster
 
 etcd:  ## fetch an etcd from Debian into .cache, for clusters (not installed, no root)
 	@$(PYTHON) diag/replication/etcd_fetch.py .cache/etcd

@@ -79,6 +79,11 @@ class Node:
             raise
         _logger.info("%s", self.banner())
 
+    @property
+    def engine(self) -> Engine:
+        """What the node runs on; after ``start``."""
+        return self._engine
+
     async def fell_behind(self) -> None:
         """Returns when the node must be started again to go on; a node of its own never does."""
         if isinstance(self._engine, ClusterEngine):

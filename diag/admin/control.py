@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 
 from diag.admin import queries
 from diag.admin.background import Background
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.admin.relay import PARAMETERS, Everyone, Relay
-from diag.admin.snapshots import held_everywhere, held_here, trigger_elsewhere
-from diag.admin.tunnel import OF_A_PEER
-from diag.errors import InvalidRequest, MetaError, NotLeader
+from diag.admin.snapshots import held_everywhere
+from diag.errors import InvalidRequest, MetaError
 from diag.kv.commands import FeaturesAre, SetFeature
 from diag.replication import OrderedLog, SnapshotFacts
 
@@ -67,14 +66,7 @@ async def _trigger_snapshot(
     params = queries.only(request, ["wait"])
     wait = queries.number("wait", params["wait"], 0.001, MAX_WAIT) if "wait" in params else None
     task = background.spawn(_snapshot(log), name="snapshot")
-    asked_by_peer = bool(request.scope.get(OF_A_PEER))
-    if wait is not None:
-        if asked_by_peer:
-            return await held_here(log, task, wait)
-        return await held_everywhere(log, relay, request, task, wait)
-    if not asked_by_peer:
-        background.spawn(trigger_elsewhere(relay, request), name="snapshots elsewhere")
-    return None
+    return None if wait is None else await held_everywhere(log, relay, task, wait)
 
 
 async def _transfer_leader(request: Request, log: OrderedLog, relay: Relay) -> Response:
@@ -85,10 +77,7 @@ async def _transfer_leader(request: Request, log: OrderedLog, relay: Relay) -> R
         raise InvalidRequest("node=all cannot hand over leadership; name the leader, or leave node out.")
     if target is not None:
         return await relay.pass_on(request, target, TRANSFER_SECONDS)
-    try:
-        transfer = await log.transfer_leader(to)
-    except NotLeader as error:
-        return _not_leader(log, error)
+    transfer = await log.transfer_leader(to)
     return JSONResponse({"from": transfer.origin, "to": transfer.to, "voter_ids": transfer.voters})
 
 
@@ -98,15 +87,6 @@ async def _snapshot(log: OrderedLog) -> SnapshotFacts:
     except MetaError as error:
         _log.warning("The snapshot asked for over HTTP failed: %s", error)
         raise
-
-
-def _not_leader(log: OrderedLog, error: NotLeader) -> PlainTextResponse:
-    """Upstream's four lines: the message, this node, the leader, the voters."""
-    status = log.status()
-    leader = f"Some({status.leader.node_id})" if status.leader else "None"
-    voters = [node.node_id for node in status.voters]
-    text = f"{error}\nid={status.node.node_id}\ncurrent_leader={leader}\nvoter_ids={voters}\n"
-    return PlainTextResponse(text, error.http_status)
 
 
 def _feature_command(params: dict[str, str], known: Sequence[str]) -> SetFeature:

@@ -35,11 +35,15 @@ _PROFILES = (
     _Link("/debug/pprof/trace?seconds=5", "every call of the serving thread, by cProfile"),
     _Link("/debug/pprof/trace?seconds=5&renderer=flameprof", "the same as flameprof draws it"),
     _Link("/debug/pprof/threads", "stacks of all threads and tasks, now"),
+    _Link("/debug/pprof/profile?seconds=5&node=all", "CPU flame graph of all nodes at the same time"),
+    _Link("/debug/pprof/profile?seconds=5&node=all&format=zip", "each node's own, in an archive"),
 )
 _STATE = (
     _Link("/v1/cluster/status", "status of this node"),
+    _Link("/v1/cluster/status?node=all", "status of all nodes"),
     _Link("/v1/cluster/nodes", "nodes of the cluster"),
     _Link("/v1/metrics", "metrics"),
+    _Link("/v1/metrics?node=all", "metrics of all nodes on one page"),
     _Link("/v1/config", "effective configuration, secrets hidden"),
     _Link("/v1/features/list", "features"),
     _Link("/v1/health", "health, always open"),
@@ -48,13 +52,13 @@ _STATE = (
 )
 _ACTIONS = (
     _Link("/v1/ctrl/trigger_snapshot", "write a snapshot; answers at once"),
-    _Link("/v1/ctrl/trigger_snapshot?wait=60", "write a snapshot; answers when it is durable"),
+    _Link("/v1/ctrl/trigger_snapshot?wait=60", "write a snapshot; answers when every node has one"),
 )
 _PARAMETERS = (
     "seconds=0.1..300; CPU: frequency=1..1000, mode=cpu|gil|wall, engine=auto|py-spy|inprocess, "
     "native=true|false; "
     "heap: mode=peak|leaks|temporary|allocations; trace: renderer=flamegraph|flameprof; "
-    "all: format=svg|folded"
+    "all: format=svg|folded|zip, node=ID|all"
 )
 
 

@@ -110,7 +110,8 @@ class Relay:
         """The whole answer within ``within`` seconds; one that is an error is raised as Unavailable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
-        answer = await self.ask(node, question, within)
+        # What answers HEAD has no body to hear.
+        answer = await self.ask(node, question._replace(method="GET"), within)
         try:
             async with asyncio.timeout_at(deadline):
                 content = b"".join([part async for part in answer.body])
@@ -153,18 +154,11 @@ def question_of(request: Request, **changes: str) -> Question:
     """The request as another node is asked it: without ``node``, and with ``changes`` of its parameters."""
     left_out = {*PARAMETERS, *changes}
     params = [pair for pair in request.query_params.multi_items() if pair[0] not in left_out]
-    return ask_for(request, request.url.path, [*params, *changes.items()])
-
-
-def ask_for(
-    request: Request, path: str, params: Sequence[tuple[str, str]], method: str | None = None
-) -> Question:
-    """A question in the name of the client of ``request``, once the guard of its route let it pass."""
+    query = urlencode([*params, *changes.items()])
     headers = {name: request.headers[name] for name in _PASSED_HEADERS if name in request.headers}
     if request.scope.get(VOUCHED) is True:
         headers[VOUCH] = "1"
-    query = urlencode(params)
-    return Question(method or request.method, quote(path) + (f"?{query}" if query else ""), headers)
+    return Question(request.method, quote(request.url.path) + (f"?{query}" if query else ""), headers)
 
 
 def missing_headers(missing: Sequence[tuple[NodeAddress, MetaError]]) -> dict[str, str]:

@@ -3,17 +3,23 @@
 Between nodes a profile travels as folded stacks, with its account in headers.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from diag.admin.relay import Relay
+from diag.admin.relay import Heard, Relay
 from diag.errors import MetaError, Unavailable
 from diag.profilers.capture import Capture
 from diag.replication import NodeAddress, Question
 
 #: Seconds beyond a profile's own within which a node must deliver it: starting its engine, folding, the way.
 MARGIN: Final = 20.0
+
+#: Seconds within which a node must answer at all while it is profiled.
+ALIVE_SECONDS: Final = 5.0
+
+_ALIVE = "/livez"
 
 
 class Taken(NamedTuple):
@@ -29,7 +35,7 @@ async def take(
     """One profile of each node; ``question`` asks for folded stacks. Unavailable when no node delivers."""
 
     async def there(node: NodeAddress) -> Capture:
-        heard = await relay.hear(node, question, seconds + MARGIN)
+        heard = await _while_alive(relay, node, relay.hear(node, question, seconds + MARGIN))
         return _capture(kind, heard.content, heard.headers)
 
     captures: dict[int, Capture] = {}
@@ -43,6 +49,24 @@ async def take(
         reasons = " ".join(f"Node {node.node_id}: {error}" for node, error in missing)
         raise Unavailable(f"No node delivered a profile. {reasons}")
     return Taken(captures, missing)
+
+
+async def _while_alive(relay: Relay, node: NodeAddress, work: Coroutine[Any, Any, Heard]) -> Heard:
+    """The outcome of ``work``, unless the node does not even say that it is alive.
+
+    A stopped process holds the others so for seconds, and not for the whole time a profile may take.
+    """
+    alive = asyncio.create_task(relay.hear(node, Question("GET", _ALIVE, {}), ALIVE_SECONDS))
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait([alive, working], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await alive
+        return await working
+    finally:
+        alive.cancel()
+        working.cancel()
+        await asyncio.gather(alive, working, return_exceptions=True)
 
 
 def combined(taken: Taken) -> Capture:

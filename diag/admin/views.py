@@ -44,7 +44,7 @@ class Views:
     def status(self, status: ClusterStatus) -> dict[str, Any]:
         """``/v1/cluster/status``."""
         this = status.node
-        snapshot = status.snapshot
+        held = status.snapshot
         is_leader = status.state == "Leader"
         return {
             "id": this.node_id,
@@ -55,13 +55,14 @@ class Views:
             "db_size": status.db_size,
             "raft_log": _raft_log(status.log_size),
             "key_count": status.key_count,
-            "snapshot_key_count": snapshot.key_count + snapshot.expire_count if snapshot else 0,
+            "snapshot_key_count": held.key_count + held.expire_count if held else 0,
             "state": status.state,
             "is_leader": is_leader,
             "current_term": status.term,
             "last_log_index": status.last_log_index,
             "last_applied": log_id(status.last_applied),
-            "snapshot_last_log_id": log_id(snapshot.log_id) if snapshot else None,
+            "snapshot": snapshot(held) if held else None,
+            "snapshot_last_log_id": log_id(held.log_id) if held else None,
             "purged": log_id(status.purged) if status.purged else None,
             "leader": self.node(status.leader, this) if status.leader else None,
             "replication": _replication(status) if is_leader else None,

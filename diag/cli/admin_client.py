@@ -12,6 +12,7 @@ from diag.errors import InvalidRequest, MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
 _CA = "metadiag.ca"
+_NOT_NOW = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
 def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,6 +24,16 @@ def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--endpoint", default=DEFAULT_ADMIN, show_default=True, help="Admin address, host:port or URL."
     )(command)
+
+
+def node_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--node``: whom the node at ``--endpoint`` asks in its turn."""
+    return click.option("--node", metavar="ID|all", help="Ask that node, or all, through this one.")(command)
+
+
+def of_node(node: str | None) -> dict[str, str]:
+    """What ``--node`` adds to the parameters of a request."""
+    return {} if node is None else {"node": node}
 
 
 def ca_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,16 +66,27 @@ def headers_of(token: str | None) -> dict[str, str]:
 
 
 def fetch(
-    endpoint: str, token: str | None, path: str, params: dict[str, str] | None = None, wait: float = 10
+    endpoint: str,
+    token: str | None,
+    path: str,
+    params: dict[str, str] | None = None,
+    wait: float = 10,
+    method: str = "GET",
 ) -> httpx.Response:
-    """GET a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails."""
+    """Ask for a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails.
+
+    Unavailable when the node cannot be reached, or answers that it or its cluster cannot serve now.
+    """
     url = f"{url_of(endpoint)}{path}"
     try:
         ca = authority()
         verify = ssl.create_default_context(cafile=str(ca)) if ca else True
-        response = httpx.get(url, params=params, headers=headers_of(token), timeout=wait, verify=verify)
+        response = httpx.request(
+            method, url, params=params, headers=headers_of(token), timeout=wait, verify=verify
+        )
     except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:
         raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None
     if response.is_error:
-        raise MetaError(f"{response.status_code} {response.text.strip() or response.reason_phrase}")
+        kind = Unavailable if response.status_code in _NOT_NOW else MetaError
+        raise kind(f"{response.status_code} {response.text.strip() or response.reason_phrase}")
     return response

@@ -1,12 +1,15 @@
 """``diag status | nodes | metrics | snapshot``: what the admin API says of a node."""
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
-from diag.cli.admin_client import admin_options, fetch
+from diag.cli.admin_client import admin_options, fetch, node_option, of_node
 from diag.cli.kinds import Seconds
+from diag.cli.tables import aligned
+from diag.errors import MetaError
 
 _LABELS = {
     "BinaryVersion": "binary_version",
@@ -19,48 +22,48 @@ _LABELS = {
     "LastLogIndex": "last_log_index",
 }
 
+_HEADINGS = ("ID", "STATE", "LEADER", "TERM", "APPLIED", "LAG", "SEQ", "KEYS", "DB_BYTES", "RAFT")
+
 
 @click.command()
 @admin_options
+@node_option
 @click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
-def status(endpoint: str, token: str | None, as_json: bool) -> int:
-    """The node's view of its cluster; exit code 1 when it knows no leader."""
-    answer: dict[str, Any] = fetch(endpoint, token, "/v1/cluster/status").json()
+def status(endpoint: str, token: str | None, node: str | None, as_json: bool) -> int:
+    """A node's view of its cluster; exit code 1 when it knows no leader.
+
+    --node all: one line a node, as each sees itself; exit code 1 when one did not answer, or knows no leader.
+    """
+    answer = fetch(endpoint, token, "/v1/cluster/status", of_node(node)).json()
     if as_json:
         click.echo(json.dumps(answer, indent=2))
+    elif isinstance(answer, list):
+        click.echo("\n".join(_table(answer)))
     else:
-        for label, key in _LABELS.items():
-            click.echo(f"{label}: {answer.get(key)}")
-        click.echo(f"LastApplied: {_log_id(answer['last_applied'])}")
-        click.echo(f"SnapshotLastLogID: {_log_id(answer.get('snapshot_last_log_id'))}")
-        click.echo(f"Node: {_node(answer['id'], answer)}")
-        click.echo(f"Leader: {_node_line(answer['leader'])}")
-        for voter in answer["voters"]:
-            click.echo(f"Voter: {_node_line(voter)}")
-        for learner in answer["non_voters"]:
-            click.echo(f"NonVoter: {_node_line(learner)}")
-    return 0 if answer["leader"] else 1
+        click.echo("\n".join(_view(answer)))
+    return 0 if all(told.get("leader") for told in (answer if isinstance(answer, list) else [answer])) else 1
 
 
 @click.command()
 @admin_options
 @click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 def nodes(endpoint: str, token: str | None, as_json: bool) -> int:
-    """The nodes of the cluster, one a line."""
-    answer = fetch(endpoint, token, "/v1/cluster/nodes").json()
+    """The nodes of the cluster, one a line: addresses, part, and how far behind the leader's log it is."""
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
-    else:
-        for node in answer:
-            click.echo(_node_line(node))
+        click.echo(json.dumps(fetch(endpoint, token, "/v1/cluster/nodes").json(), indent=2))
+        return 0
+    told = fetch(endpoint, token, "/v1/cluster/status").json()
+    lag = _lag_by_leader(endpoint, token, told)
+    click.echo("\n".join(aligned(_member_words(told, lag))))
     return 0
 
 
 @click.command()
 @admin_options
-def metrics(endpoint: str, token: str | None) -> int:
-    """The node's metrics page."""
-    click.echo(fetch(endpoint, token, "/v1/metrics").text, nl=False)
+@node_option
+def metrics(endpoint: str, token: str | None, node: str | None) -> int:
+    """The node's metrics page; --node all: one page with the node on each sample."""
+    click.echo(fetch(endpoint, token, "/v1/metrics", of_node(node)).text, nl=False)
     return 0
 
 
@@ -74,11 +77,69 @@ def metrics(endpoint: str, token: str | None) -> int:
     help="Seconds to wait for it; 0 only triggers.",
 )
 def snapshot(endpoint: str, token: str | None, wait: float) -> int:
-    """Write a snapshot on every node, and say what each has."""
+    """Write a snapshot on every node, and say what each has; exit code 1 when one has none in time."""
     params = {"wait": str(wait)} if wait else {}
     answer = fetch(endpoint, token, "/v1/ctrl/trigger_snapshot", params, wait + 10).json()
     click.echo("triggered snapshot successfully." if answer is None else json.dumps(answer, indent=2))
-    return 0
+    return 1 if any("error" in held for held in (answer or {"nodes": []})["nodes"]) else 0
+
+
+def _view(answer: dict[str, Any]) -> Iterator[str]:
+    """A node's view, a fact a line."""
+    for label, key in _LABELS.items():
+        yield f"{label}: {answer.get(key)}"
+    yield f"LastApplied: {_log_id(answer['last_applied'])}"
+    yield f"SnapshotLastLogID: {_log_id(answer.get('snapshot_last_log_id'))}"
+    yield f"Node: id={answer['id']} raft={answer['endpoint']}"
+    yield f"Leader: {_node_line(answer['leader'])}"
+    lag = answer.get("replication_lag") or {}
+    for label, key in (("Voter", "voters"), ("NonVoter", "non_voters")):
+        for node in answer[key]:
+            yield " ".join([f"{label}: {_node_line(node)}", *_lag_word(lag, node)])
+
+
+def _table(answers: Sequence[dict[str, Any]]) -> list[str]:
+    """One line a node; LAG is in log entries, by the furthest log there is. ``*`` marks the leader."""
+    known = [told["last_log_index"] for told in answers if "error" not in told]
+    rows = [_row(told, max(known, default=0)) for told in answers]
+    lines = aligned([_HEADINGS, *rows], gap="  ")
+    return lines + [f"node {told['id']}: {told['error']}" for told in answers if "error" in told]
+
+
+def _row(told: dict[str, Any], last: int) -> list[str]:
+    if "error" in told:
+        return [str(told["id"]), "no answer"]
+    applied = told["last_applied"]["index"]
+    return [
+        f"{told['id']}{'*' if told['is_leader'] else ''}",
+        told["state"],
+        told["leader"]["name"] if told["leader"] else "none",
+        *(str(value) for value in (told["current_term"], applied, max(0, last - applied))),
+        *(str(told[key]) for key in ("last_seq", "key_count", "db_size", "endpoint")),
+    ]
+
+
+def _member_words(told: dict[str, Any], lag: dict[str, int]) -> Iterator[list[str]]:
+    leader = told["leader"]["name"] if told["leader"] else None
+    for part, key in (("voter", "voters"), ("learner", "non_voters")):
+        for node in told[key]:
+            mark = "leader" if node["name"] == leader else ""
+            yield [*_node_line(node).split(" "), part, mark, *_lag_word(lag, node)]
+
+
+def _lag_by_leader(endpoint: str, token: str | None, told: dict[str, Any]) -> dict[str, int]:
+    """Only the leader knows; when it does not answer, nobody is said to lag."""
+    if told["is_leader"] or not told["leader"]:
+        return told.get("replication_lag") or {}
+    try:
+        answer = fetch(endpoint, token, "/v1/cluster/status", of_node(told["leader"]["name"])).json()
+    except MetaError:
+        return {}
+    return answer.get("replication_lag") or {}
+
+
+def _lag_word(lag: dict[str, int], node: dict[str, Any]) -> list[str]:
+    return [f"lag={lag[node['name']]}"] if node["name"] in lag else []
 
 
 def _node_line(node: dict[str, Any] | None) -> str:
@@ -86,10 +147,6 @@ def _node_line(node: dict[str, Any] | None) -> str:
         return "none"
     endpoint = node["endpoint"]
     return f"id={node['name']} raft={endpoint['addr']}:{endpoint['port']} grpc={node['grpc_api_addr'] or ''}"
-
-
-def _node(node_id: int, answer: dict[str, Any]) -> str:
-    return f"id={node_id} raft={answer['endpoint']}"
 
 
 def _log_id(log_id: dict[str, Any] | None) -> str:

@@ -6,14 +6,17 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from diag.cli.admin_client import admin_options, fetch
+from diag.cli.admin_client import admin_options, fetch, node_option, of_node
 from diag.cli.kinds import Seconds
 
 _OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
 )
 _FORMAT = click.option(
-    "--format", "form", type=click.Choice(["svg", "folded"]), help="Default: by the file's ending, else svg."
+    "--format",
+    "form",
+    type=click.Choice(["svg", "folded", "zip"]),
+    help="Default: by the file's ending, else svg. zip: each node's picture and stacks.",
 )
 
 
@@ -24,6 +27,7 @@ def profile() -> None:
 
 @profile.command()
 @admin_options
+@node_option
 @_OUTPUT
 @_FORMAT
 @click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
@@ -36,6 +40,7 @@ def profile() -> None:
 def cpu(
     endpoint: str,
     token: str | None,
+    node: str | None,
     output: Path,
     form: str | None,
     seconds: float,
@@ -45,7 +50,7 @@ def cpu(
     native: bool,
 ) -> int:
     """Where the node spends its CPU."""
-    params = {"frequency": str(frequency), "mode": mode, "engine": engine}
+    params = {"frequency": str(frequency), "mode": mode, "engine": engine, **of_node(node)}
     if native:
         params["native"] = "true"
     return _take(endpoint, token, "profile", seconds, params, output, form)
@@ -53,6 +58,7 @@ def cpu(
 
 @profile.command()
 @admin_options
+@node_option
 @_OUTPUT
 @_FORMAT
 @click.option("--seconds", type=Seconds(0.1, 300), default=10.0, show_default=True)
@@ -62,31 +68,47 @@ def cpu(
     default="peak",
     show_default=True,
 )
-def heap(endpoint: str, token: str | None, output: Path, form: str | None, seconds: float, mode: str) -> int:
+def heap(
+    endpoint: str,
+    token: str | None,
+    node: str | None,
+    output: Path,
+    form: str | None,
+    seconds: float,
+    mode: str,
+) -> int:
     """Which functions hold, or held, memory."""
-    return _take(endpoint, token, "heap", seconds, {"mode": mode}, output, form)
+    return _take(endpoint, token, "heap", seconds, {"mode": mode, **of_node(node)}, output, form)
 
 
 @profile.command()
 @admin_options
+@node_option
 @_OUTPUT
 @_FORMAT
 @click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
 @click.option("--renderer", type=click.Choice(["flamegraph", "flameprof"]), default="flamegraph")
 def trace(
-    endpoint: str, token: str | None, output: Path, form: str | None, seconds: float, renderer: str
+    endpoint: str,
+    token: str | None,
+    node: str | None,
+    output: Path,
+    form: str | None,
+    seconds: float,
+    renderer: str,
 ) -> int:
     """Every call of the serving thread, by cProfile."""
-    return _take(endpoint, token, "trace", seconds, {"renderer": renderer}, output, form)
+    return _take(endpoint, token, "trace", seconds, {"renderer": renderer, **of_node(node)}, output, form)
 
 
 @profile.command()
 @admin_options
+@node_option
 @_OUTPUT
 @click.option("--json", "as_json", is_flag=True)
-def threads(endpoint: str, token: str | None, output: Path, as_json: bool) -> int:
+def threads(endpoint: str, token: str | None, node: str | None, output: Path, as_json: bool) -> int:
     """The stacks of all threads and tasks, now."""
-    params = {"format": "json" if as_json else "text"}
+    params = {"format": "json" if as_json else "text", **of_node(node)}
     _write(output, fetch(endpoint, token, "/debug/pprof/threads", params).content)
     return 0
 
@@ -100,14 +122,15 @@ def _take(
     output: Path,
     form: str | None,
 ) -> int:
-    params |= {"seconds": str(seconds), "format": form or ("folded" if output.suffix == ".folded" else "svg")}
+    ending = output.suffix.removeprefix(".")
+    params |= {"seconds": str(seconds), "format": form or (ending if ending in {"folded", "zip"} else "svg")}
     with Console(stderr=True).status(f"profiling {endpoint} for {seconds:g} s"):
         response = fetch(endpoint, token, f"/debug/pprof/{route}", params, seconds + 60)
     _write(output, response.content)
     measured = [
-        f"{name.removeprefix('x-profile-')}={value}"
+        f"{name.removeprefix('x-profile-').removeprefix('x-nodes-')}={value}"
         for name, value in response.headers.items()
-        if name.startswith("x-profile-")
+        if name.startswith(("x-profile-", "x-nodes-"))
     ]
     click.echo("  ".join(measured), err=True)
     return 0

@@ -34,7 +34,8 @@ def _sections(section: type[Section], dotted: str, dashed: str) -> Iterator[tupl
             yield from _sections(field.annotation, f"{dotted}{name}.", prefix)
 
 
-def _with_flags(command: Callable[..., int]) -> Callable[..., int]:
+def with_flags(command: Callable[..., int]) -> Callable[..., int]:
+    """One option for each key, under the key's dotted name with ``__`` for the dots."""
     for flag, key, kind in reversed(list(_flags())):
         name = key.replace(".", "__")
         if kind is bool:
@@ -50,9 +51,18 @@ def _with_flags(command: Callable[..., int]) -> Callable[..., int]:
 @click.command()
 @click.option("-c", "--config-file", type=click.Path(path_type=Path), help="A databend-meta.toml.")
 @click.option("--cmd", type=click.Choice(["", "ver", "show-config"]), default="", help="Print and leave.")
-@_with_flags
+@with_flags
 def serve(config_file: Path | None, cmd: str, **flags: Any) -> int:
-    """Serve one meta node; flags win over the file."""
+    """Serve one meta node; flags win over the file.
+
+    --single starts a node of its own, or the first of a cluster; --join HOST:PORT, with --log-engine etcd,
+    one that joins it. --leave-id with --leave-via HOST:PORT serves nothing: it takes a node out.
+    """
+    return serve_with(config_file, flags, cmd)
+
+
+def serve_with(config_file: Path | None, flags: dict[str, Any], cmd: str = "") -> int:
+    """What ``serve`` does, by the values of its options."""
     given = {key.replace("__", "."): value for key, value in flags.items() if value not in (None, ())}
     if cmd == "ver":
         given["raft_config.single"] = True
@@ -63,8 +73,17 @@ def serve(config_file: Path | None, cmd: str, **flags: Any) -> int:
     if cmd == "show-config":
         click.echo(show_config(config), nl=False)
         return 0
+    if config.raft_config.leave_id is not None:
+        return _leave(config, config.raft_config.leave_id)
     start_logging(config)
     return _run(config)
+
+
+def _leave(config: Config, node_id: int) -> int:
+    from diag.cli.members import take_out  # a node that serves loads no HTTP client
+
+    token = config.admin.token.get_secret_value() if config.admin.token else None
+    return take_out(config.raft_config.leave_via, token, node_id)
 
 
 def _run(config: Config) -> int:

@@ -65,7 +65,6 @@ class Member:
                     host,
                 ),
             ],
-            single=False,
             host=host,
             within=within,
             raft_dir=raft_dir,
@@ -85,8 +84,8 @@ class Member:
 
     def start(self, others: Sequence[str], *, learner: bool = False) -> None:
         """Start, and wait until it is healthy; without raft addresses of ``others`` it founds a cluster."""
-        way = [flag for address in others for flag in ("--join", address)] or ["--single"]
-        self._process.start([*way, *(["--learner", "true"] if learner else [])])
+        self._process.joins = list(others)
+        self._process.start(["--learner"] if learner else [])
         self._running = True
 
     def stop(self) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from diag.errors import MetaError, NotInTime, Unavailable
 from diag.faults import clock as clocks
@@ -36,6 +36,9 @@ _MEGABYTES = 512
 _POLL_SECONDS = 0.1
 _CHANGE_SECONDS = 30.0
 _SNAPSHOT_SECONDS = 15.0
+_EVEN_SECONDS = 5.0
+
+Answer = TypeVar("Answer")
 
 
 class ThreeNodes:
@@ -127,7 +130,7 @@ class ThreeNodes:
             return found if len({digest.applied for digest in found.values()}) == 1 else None
 
         try:
-            return _until(look, 5.0, "the nodes make no snapshot of one entry")
+            return _until(look, _EVEN_SECONDS, "the nodes make no snapshot of one entry")
         except NotInTime:
             return {name: self._members[name].digest() for name in self.names}
 
@@ -238,7 +241,7 @@ async def _compact_revision(endpoint: str) -> int:
         await client.close()
 
 
-def _until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def _until(condition: Callable[[], Answer | None], seconds: float, what: str) -> Answer:
     """The first true answer; a refusal counts as none. NotInTime after ``seconds``."""
     deadline = time.monotonic() + seconds
     refusal = ""

@@ -6,6 +6,7 @@ is not a failure of the command; a part that cannot run is.
 """
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,12 @@ def _log(directory: Path) -> list[Figure]:
     return [Figure("embedded log, 256 proposers, fsync", rate, ">=", 40_000, "commands/s", detail)]
 
 
+def _cluster(directory: Path) -> list[Figure]:
+    from diag.perf import cluster_bench
+
+    return cluster_bench.measure(directory)
+
+
 def _node(directory: Path) -> list[Figure]:
     from diag.perf import node_bench
 
@@ -69,6 +76,7 @@ PARTS: Mapping[str, Part] = {
     "sql": _sql,
     "rpc": _rpc,
     "node": _node,
+    "cluster": _cluster,
     "profiles": _profiles,
     "flamegraph": _flamegraph,
 }
@@ -104,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; known: {', '.join(PARTS)}")
+    logging.basicConfig(level=logging.ERROR)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)

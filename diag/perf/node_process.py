@@ -23,11 +23,11 @@ class NodeProcess:
     """One node; as a context manager it is healthy on entry and gone on exit.
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
-    can find a restarted node. It is ``single``, or a cluster's by its flags; it listens at ``host``.
-    ``within`` stands before the command, to run it elsewhere (``ip netns exec``). ``raft_dir`` is in
-    ``directory`` by default; what it says always is. ``scratch`` is where it puts temporary files, None for
-    the system's place; ``environment`` is added to ours. ``start`` raises Unavailable with the node's last
-    words when it ends early or is not healthy within ``timeout`` seconds.
+    can find a restarted node. It listens at ``host``, and ``joins`` are raft addresses of a cluster's nodes;
+    the attribute counts at each start. ``within`` stands before the command, to run it elsewhere (``ip netns
+    exec``). ``raft_dir`` is in ``directory`` by default; what it says always is. ``scratch`` is where it
+    puts temporary files, None for the system's place; ``environment`` is added to ours. ``start`` raises
+    Unavailable with the node's last words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
     def __init__(
@@ -35,19 +35,20 @@ class NodeProcess:
         directory: Path,
         flags: Sequence[str] = (),
         *,
-        single: bool = True,
-        host: str = "127.0.0.1",
-        within: Sequence[str] = (),
-        raft_dir: Path | None = None,
         scratch: Path | None = None,
         environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
+        joins: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+        raft_dir: Path | None = None,
     ) -> None:
         self.directory = directory
-        self.raft_dir = raft_dir or directory / "raft"
+        self.joins = list(joins)
         self.grpc, self.admin, self.raft = (f"{host}:{port}" for port in free_ports(3))
+        self._raft_dir = raft_dir or directory / "raft"
         self._within = list(within)
-        self._flags = [*(["--single"] if single else []), *flags]
+        self._flags = list(flags)
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
@@ -72,22 +73,13 @@ class NodeProcess:
     def start(self, more: Sequence[str] = ()) -> float:
         """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200.
 
-        ``more`` are flags for this run.
+        ``more`` are flags of this run only.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [
-                    *self._within,
-                    *(sys.executable, "-m", "diag", "serve"),
-                    *("--raft-dir", str(self.raft_dir)),
-                    *("--admin-api-address", self.admin),
-                    *("--grpc-api-address", self.grpc),
-                    *("--raft-api-port", self.raft.rpartition(":")[2]),
-                    *self._flags,
-                    *more,
-                ],
+                [*self._within, sys.executable, "-m", "diag", "serve", *self._arguments(), *more],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -128,6 +120,17 @@ class NodeProcess:
         if status is not None:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
+    def _arguments(self) -> list[str]:
+        joins = [word for address in self.joins for word in ("--join", address)]
+        return [
+            *(joins or ["--single"]),
+            *("--raft-dir", str(self._raft_dir)),
+            *("--admin-api-address", self.admin),
+            *("--grpc-api-address", self.grpc),
+            *("--raft-api-port", self.raft.rpartition(":")[2]),
+            *self._flags,
+        ]
+
     def _running(self) -> subprocess.Popen[str]:
         assert self._process is not None, "the node was not started"
         return self._process
@@ -145,6 +148,18 @@ class NodeProcess:
         raise Unavailable(
             f"The node was not healthy within {self._timeout:.0f} s. Its last words: {tail(self._errors)}"
         )
+
+
+class ConfiguredNode(NodeProcess):
+    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses."""
+
+    def __init__(self, directory: Path, config: Path, *, admin: str, grpc: str, timeout: float) -> None:
+        super().__init__(directory, timeout=timeout)
+        self.admin, self.grpc = admin, grpc
+        self.config = config
+
+    def _arguments(self) -> list[str]:
+        return ["-c", str(self.config)]
 
 
 def free_ports(count: int) -> list[int]:

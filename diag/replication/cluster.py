@@ -21,6 +21,7 @@ from diag.replication.etcd_flags import EtcdSpec, spec_of
 from diag.replication.etcd_member import EtcdMember
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
+from diag.replication.housekeeping import Due
 from diag.replication.joining import join
 from diag.replication.member_list import MemberList
 from diag.replication.membership import EtcdMembership
@@ -81,6 +82,11 @@ class ClusterEngine:
     async def stop(self) -> None:
         """Stop in order; what was acknowledged is in the cluster's log."""
         await self._running.aclose()
+
+    @property
+    def member_endpoint(self) -> str:
+        """Where ``EtcdClient`` reaches this node's member."""
+        return self._member.endpoint
 
     def member_facts(self) -> Mapping[str, object]:
         """What the member's supervisor knows, for the node's status."""
@@ -182,7 +188,7 @@ class ClusterEngine:
             self._view,
             Ways(self._upkeep.after_compaction, self._client.move_leader, progress.positions),
             strict_reads=binary.strict_reads_needed,
-            snapshot_logs_since_last=self._raft.snapshot_logs_since_last,
+            due=Due(self._raft.snapshot_logs_since_last, self._raft.etcd_quota_bytes // 8),
         )
         try:
             async with asyncio.timeout(self._patience):

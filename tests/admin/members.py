@@ -6,13 +6,23 @@ the surface shows of a cluster needs members, not agreement.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diag.admin.tunnel import Tunnel
 from diag.errors import Conflict, NotFound, NotLeader, Unavailable
-from diag.replication import Answer, ClusterStatus, LogId, NodeAddress, Question, Transfer
+from diag.replication import (
+    Answer,
+    ClusterStatus,
+    Joined,
+    Joining,
+    LogId,
+    NodeAddress,
+    Question,
+    SnapshotFacts,
+    Transfer,
+)
 from diag.replication.local import LocalLog
 from tests.admin.served import Served, serving
 
@@ -25,6 +35,14 @@ LEADER = 1
 
 class MemberLog(LocalLog):
     """A log of one node whose status tells of three: node 1 leads, 2 follows, 3 learns."""
+
+    fellows: Sequence["MemberLog"] = ()
+
+    async def snapshot(self) -> SnapshotFacts:
+        """As a cluster's log does it, every node writes one."""
+        logs = (self, *(log for log in self.fellows if log is not self))
+        own, *_ = await asyncio.gather(*(LocalLog.snapshot(log) for log in logs))
+        return own
 
     def status(self) -> ClusterStatus:
         own = super().status()
@@ -71,6 +89,9 @@ class TwoOrMore:
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
+    async def join(self, node: Joining) -> Joined:
+        raise Conflict("Nobody joins this cluster.")
+
     async def promote(self, node_id: int) -> None:
         self.asked.append(("promote", node_id))
 
@@ -109,4 +130,7 @@ async def three_nodes(directory: Path) -> AsyncIterator[Cluster]:
             )
             cluster.peers.tunnels[node_id] = Tunnel(cluster.nodes[node_id].app)
             running.push_async_callback(cluster.peers.tunnels[node_id].close)
+        logs = [node.log for node in cluster.nodes.values() if isinstance(node.log, MemberLog)]
+        for log in logs:
+            log.fellows = logs
         yield cluster

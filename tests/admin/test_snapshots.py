@@ -24,16 +24,15 @@ async def test_waiting_says_what_each_node_holds(cluster: Cluster) -> None:
         facts = cluster.nodes[entry["id"]].log.status().snapshot
         assert facts is not None
         assert entry["snapshot"]["content_hash"] == facts.content_hash
-    assert len(cluster.peers.asked) == 2, "a node that is asked by another asks nobody"
 
 
 async def test_a_node_that_is_gone_frozen_or_behind_is_told(cluster: Cluster) -> None:
     await cluster.first.put("ahead", b"1")
-    cluster.peers.down, cluster.peers.frozen = {2}, set()
+    cluster.peers.down = {2}
     first, second, third = (await cluster.first.http.get(SNAPSHOT, params={"wait": "1"})).json()["nodes"]
     assert first["snapshot"]["key_count"] == 1
-    assert second["error"] == "Node 2 is not reachable."
-    assert "no snapshot up to entry" in third["error"]
+    assert second == {"id": 2, "name": "2", "error": "Node 2 is not reachable."}
+    assert "has no snapshot of entry" in third["error"], "its log is one entry shorter"
     cluster.peers.frozen = {3}
-    *_, third = (await cluster.first.http.get(SNAPSHOT, params={"wait": "1"})).json()["nodes"]
-    assert "has not answered within" in third["error"]
+    *_, third = (await cluster.first.http.get(SNAPSHOT, params={"wait": "30"})).json()["nodes"]
+    assert "has not answered within 3 s" in third["error"]

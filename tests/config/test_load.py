@@ -106,7 +106,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_join_and_half_a_tls_pair_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='join needs a cluster, .* log_engine = "etcd"'):
+    with pytest.raises(ConfigError, match=r'join needs a cluster, .* log_engine = "etcd"'):
         load_config(None, {"raft_config.join": ("127.0.0.1:28103",)}, {})
     with pytest.raises(ConfigError, match="TLS needs both"):
         load_config(None, {**SINGLE, "grpc_tls_server_cert": "c.pem"}, {})

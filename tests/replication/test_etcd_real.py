@@ -44,7 +44,7 @@ async def _node(
 ) -> AsyncIterator[Node]:
     own = clients[node_id - 1]
     facts = FactsReader(member.endpoint)
-    view = View(own, facts, lambda _: None)
+    view = View(own, lambda: own.members(linearizable=False), facts, lambda _: None)
     await view.look()
     looking = asyncio.create_task(view.run())
     store = Store.open(path / str(node_id) / "store", node_id=node_id, sync=False)
@@ -74,7 +74,11 @@ async def _cluster(
     root: Path, path: Path, etcd: EtcdBinary
 ) -> AsyncIterator[tuple[list[Node], list[EtcdMember]]]:
     members = [EtcdMember(spec, etcd) for spec in specs(root, 3)]
-    async with running(members) as clients, contextlib.AsyncExitStack() as stack:
+    async with running(members), contextlib.AsyncExitStack() as stack:
+        # With the deadline of a real node: a frozen member is left after a second.
+        clients = [EtcdClient([member.endpoint]) for member in members]
+        for client in clients:
+            stack.push_async_callback(client.close)
         made = [
             await stack.enter_async_context(_node(path, number, clients, member))
             for number, member in enumerate(members, 1)

@@ -77,7 +77,7 @@ def test_a_survivor_that_names_the_old_leader_knows_none() -> None:
 async def test_a_member_that_does_not_answer_keeps_what_was_known() -> None:
     client, facts = EtcdClient(["127.0.0.1:1"], deadline=0.2), FactsReader("127.0.0.1:1", 0.2)
     changes: list[Seen] = []
-    view = View(client, facts, changes.append)
+    view = View(client, client.members, facts, changes.append)
     view.seen = see(_status(1, 1001), (_member(1), _member(2)), EtcdFacts(leader_changes=4))
     try:
         await view.look()

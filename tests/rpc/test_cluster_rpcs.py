@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 
 import grpc
 import pytest
 
 from diag.errors import Unavailable
+from diag.replication import ClusterStatus, LogId, NodeAddress
 from diag.rpc.client import MetaClient
-from diag.rpc.cluster_rpcs import client_info
+from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
 from diag.rpc.stubs import meta_pb2 as pb
 from tests.rpc.harness import RawClient, RpcNode, refused
 
@@ -105,3 +107,39 @@ async def test_an_export_the_client_leaves(node: RpcNode, raw: RawClient) -> Non
     call.cancel()
     assert (await raw.put("k")).success
     assert (await raw.stub.GetClusterStatus(pb.Empty())).is_leader
+
+
+def test_a_cluster_of_several_is_told_by_leader_and_follower() -> None:
+    one = NodeAddress(1, "1", "localhost", 28103, "localhost:9191")
+    two = NodeAddress(2, "2", "localhost", 28203, None)
+    three = NodeAddress(3, "3", "localhost", 28303, "localhost:28302")
+    at = LogId(4, 1, 90)
+    leads = ClusterStatus(
+        node=one,
+        state="Leader",
+        term=4,
+        last_log_index=90,
+        last_applied=at,
+        purged=None,
+        snapshot=None,
+        leader=one,
+        voters=(one, two),
+        non_voters=(three,),
+        last_seq=7,
+        key_count=1,
+        db_size=4096,
+        log_size=10,
+        replication={1: at, 2: LogId(4, 1, 80)},
+    )
+    assert list(member_list(leads).data) == ["localhost:9191", "", "localhost:28302"]
+    told = cluster_status(leads, "0.1.0")
+    assert dict(told.replication) == {1: "T4-N1.90", 2: "T4-N1.80"}
+    assert list(told.voters) == [
+        "id=1 raft=localhost:28103 grpc=localhost:9191",
+        "id=2 raft=localhost:28203 grpc=",
+    ]
+    assert list(told.non_voters) == ["id=3 raft=localhost:28303 grpc=localhost:28302"]
+    candidate = replace(leads, node=two, state="Candidate", leader=None, replication={})
+    told = cluster_status(candidate, "0.1.0")
+    assert (told.state, told.is_leader, told.HasField("leader")) == ("Candidate", False, False)
+    assert not told.replication

@@ -1,0 +1,160 @@
+"""The nodes of ``make cluster``: their files, their start, and that none is left."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from diag.config import load_config
+from diag.errors import EtcdMissing, Unavailable
+from diag.perf.cluster import USUAL_PORTS, Ports, running, write_configs
+from diag.perf.node_process import free_ports
+from diag.replication.etcd_binary import find_etcd
+from tests.polling import until
+
+
+def test_no_nodes_have_no_files(tmp_path: Path) -> None:
+    assert write_configs(tmp_path / "new", [], "etcd") == []
+
+
+def test_the_files_are_those_of_a_cluster(tmp_path: Path) -> None:
+    configs = [load_config(path, {}, {}) for path in write_configs(tmp_path, USUAL_PORTS, "etcd")]
+    assert [config.admin_api_address for config in configs] == [
+        *("127.0.0.1:28101", "127.0.0.1:28201", "127.0.0.1:28301")
+    ]
+    assert [config.grpc_api_address for config in configs] == [
+        *("127.0.0.1:9191", "127.0.0.1:28202", "127.0.0.1:28302")
+    ]
+    rafts = [config.raft_config for config in configs]
+    assert [raft.id for raft in rafts] == [1, 2, 3]
+    assert [raft.raft_api_port for raft in rafts] == [28103, 28203, 28303]
+    assert [raft.single for raft in rafts] == [True, False, False]
+    assert rafts[2].join == ("127.0.0.1:28103", "127.0.0.1:28203")
+    assert {raft.log_engine for raft in rafts} == {"etcd"}
+    assert all(raft.raft_dir.is_relative_to(tmp_path.resolve()) for raft in rafts)
+
+
+def start(directory: Path, *flags: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "diag.perf.cluster", "--directory", str(directory), *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_nodes(tmp_path: Path, ending: signal.Signals) -> None:
+    process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
+    assert process.stdout is not None
+    printed = ""
+    while "Stop all" not in printed:
+        line = process.stdout.readline()
+        assert line, "it ended early"
+        printed += line
+    assert re.search(r"^1\*  Leader", printed, re.MULTILINE)
+    (pid,) = re.findall(r"pid (\d+)", printed)
+    process.send_signal(ending)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "stopped\n")
+    until(lambda: not alive(int(pid)))
+
+
+def test_a_node_that_ends_is_told(tmp_path: Path) -> None:
+    process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
+    assert process.stdout is not None
+    pids: list[str] = []
+    while not pids:
+        line = process.stdout.readline()
+        assert line, "it ended early"
+        pids = re.findall(r"pid (\d+)", line)
+    os.kill(int(pids[0]), signal.SIGKILL)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "node-1.toml: The node ended with status -9." in out
+    assert out.endswith("No node is left.\n")
+
+
+def test_where_another_listens_nothing_is_started(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    taken = Ports(port, *free_ports(2))
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(Unavailable, match=f"127.0.0.1:{port} cannot be used"),
+        running(tmp_path / "new", [taken], "embedded"),
+    ):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_relative_directory_is_the_caller_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with running(Path("here"), [Ports(*free_ports(3))], "embedded") as (node,):
+        assert node.config == tmp_path / "here" / "node-1.toml"
+        node.check()
+
+
+def test_a_node_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
+    blocked = tmp_path / "node-1" / "raft"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the data directory should be")
+    process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Its last words: " in errors
+
+
+@pytest.fixture
+def etcd() -> Path:
+    try:
+        return find_etcd().path
+    except EtcdMissing as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("etcd")
+def test_three_nodes_answer_for_each_other_and_outlive_their_leader(tmp_path: Path) -> None:
+    ports = [Ports(*free_ports(3)) for _ in range(3)]
+    with running(tmp_path, ports, "etcd") as nodes, httpx.Client(timeout=30, trust_env=False) as http:
+
+        def status(of: int) -> list[dict[str, Any]]:
+            told: list[dict[str, Any]] = http.get(
+                f"http://{nodes[of].admin}/v1/cluster/status", params={"node": "all"}
+            ).json()
+            return told
+
+        states = {told["id"]: told["state"] for told in status(1)}
+        assert sorted(states.values()) == ["Follower", "Follower", "Leader"]
+        profile = http.get(
+            f"http://{nodes[2].admin}/debug/pprof/profile",
+            params={"seconds": "0.5", "mode": "wall", "format": "folded", "node": "all"},
+        )
+        roots = {line.partition(";")[0] for line in profile.text.splitlines()}
+        assert roots == {"node 1", "node 2", "node 3"}
+        leader = next(node_id for node_id, state in states.items() if state == "Leader")
+        nodes[leader - 1].kill()
+        left = leader % 3
+
+        def led_anew() -> bool:
+            return any(told.get("is_leader") for told in status(left))
+
+        until(led_anew)
+        gone = {told["id"]: told.get("error") for told in status(left)}
+        assert [node_id for node_id, error in gone.items() if error] == [leader]
+        nodes[leader - 1].start()
+        until(lambda: not any("error" in told for told in status(left)))
