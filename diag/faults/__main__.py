@@ -7,11 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from diag.errors import MetaError
 from diag.faults.scenario import Fault, Pace
 from diag.faults.scenarios import needs_moved, scenarios
 from diag.faults.suite import run_all
 from diag.faults.table import Row, render
 from diag.faults.three import ThreeNodes
+
+_PACE = Pace(before=0.7, grace=1.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _on_a_cluster(faults: Sequence[Fault], seconds: float, out: Path, moved: bool) -> list[Row]:
-    with ThreeNodes(out, apart=not moved, moved=moved) as cluster:
-        return asyncio.run(run_all(cluster, faults, seconds, pace=Pace(before=0.7, grace=1.0), directory=out))
+    try:
+        with ThreeNodes(out, apart=not moved, moved=moved) as cluster:
+            return asyncio.run(run_all(cluster, faults, seconds, pace=_PACE, directory=out, tell=_tell))
+    except MetaError as error:
+        return [Row(fault.name, problems=(f"the cluster did not start or end: {error}",)) for fault in faults]
+
+
+def _tell(row: Row) -> None:
+    sys.stderr.write(f"{row.verdict:8}{row.fault} ({row.seconds:.1f} s)\n")
 
 
 if __name__ == "__main__":
