@@ -19,7 +19,7 @@ async def run_all(
     directory: Path | None = None,
     tell: Callable[[Row], None] = lambda row: None,
 ) -> list[Row]:
-    """A row a fault, told as it comes. After one that the cluster did not recover from, the others are skipped."""
+    """A row a fault, told as it comes. After one that the cluster did not recover from, all are skipped."""
     rows: list[Row] = []
     for fault in faults:
         if any(row.recovered_in is None and not row.skipped for row in rows):
