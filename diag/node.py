@@ -30,6 +30,7 @@ from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.metrics.collector import node_registry
 from diag.metrics.lag import LoopLag
+from diag.metrics.peers import etcd_figures, peer_traffic
 from diag.metrics.registry import Metrics
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
@@ -147,8 +148,7 @@ class Node:
                 admin=door,
                 auth=auth,
             )
-            server.add(PEER_SERVICE, peers.handlers())
-            self._running.callback(peers.stop)
+            server.add(PEER_SERVICE, peers.handlers(), peers.stop)
         host, _ = _split(config.grpc_api_address)
         self.grpc_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
@@ -162,7 +162,11 @@ class Node:
         cluster = engine if isinstance(engine, ClusterEngine) else None
         parts = Parts(
             log=log,
-            registry=node_registry(log, metrics, lag, self.version(), source_hash()),
+            registry=node_registry(
+                *(log, metrics, lag, self.version(), source_hash()),
+                peers=(lambda: peer_traffic(cluster.seen, config.raft_config.id)) if cluster else None,
+                etcd=(lambda: etcd_figures(cluster.seen)) if cluster else None,
+            ),
             profilers=profilers,
             profile_lock=lock,
             guard=Guard(token, config.admin.token_file),
@@ -216,16 +220,16 @@ def _split(address: str) -> tuple[str, int]:
 
 def _access(config: Config) -> Access:
     """Nodes call each other with TLS where the gRPC port has it; they trust its certificate's authority."""
-    secret = config.raft_config.raft_secret
-    cert = config.grpc_tls_server_cert
-    return Access(
-        secret.get_secret_value() if secret else None, PeerTls(Path(cert).read_bytes()) if cert else None
-    )
+    raft = config.raft_config
+    secret = raft.raft_secret.get_secret_value() if raft.raft_secret else None
+    if not config.grpc_tls_server_cert:
+        return Access(secret)
+    authority = Path(raft.raft_tls_client_root_ca_cert or config.grpc_tls_server_cert)
+    return Access(secret, PeerTls(authority.read_bytes(), raft.raft_tls_client_domain_name or None))
 
 
 def _peer_auth(raft: RaftConfig) -> PeerAuth:
-    secrets = [*([raft.raft_secret] if raft.raft_secret else []), *raft.raft_accepted_secrets]
-    return PeerAuth([secret.get_secret_value() for secret in secrets], strict=raft.raft_secret_strict)
+    return PeerAuth(raft.accepted_secrets(), strict=raft.raft_secret_strict)
 
 
 def _address_of(config: Config) -> NodeAddress:

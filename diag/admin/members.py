@@ -1,5 +1,6 @@
 """``/v1/ctrl/leave`` and ``/v1/ctrl/promote``: changes of the cluster's members. POST, as all that is new."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Depends, Request
@@ -8,7 +9,10 @@ from fastapi.responses import JSONResponse
 from diag.admin import queries
 from diag.admin.guard import Guard
 from diag.errors import Conflict, InvalidRequest
-from diag.replication import Membership, NodeAddress, OrderedLog
+from diag.replication import ClusterStatus, Membership, NodeAddress, OrderedLog
+
+_SETTLE_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 
 
 def router(log: OrderedLog, membership: Membership | None, guard: Guard) -> APIRouter:
@@ -20,19 +24,23 @@ def router(log: OrderedLog, membership: Membership | None, guard: Guard) -> APIR
 
     @routes.post("/v1/ctrl/leave")
     async def leave(request: Request) -> JSONResponse:
-        return await change(request, _of(membership).remove)
+        return await change(request, _of(membership).remove, _is_gone)
 
     @routes.post("/v1/ctrl/promote")
     async def promote(request: Request) -> JSONResponse:
-        return await change(request, _of(membership).promote)
+        return await change(request, _of(membership).promote, _votes)
 
-    async def change(request: Request, make: Callable[[int], Awaitable[None]]) -> JSONResponse:
+    async def change(
+        request: Request,
+        make: Callable[[int], Awaitable[None]],
+        shows: Callable[[ClusterStatus, int], bool],
+    ) -> JSONResponse:
         params = queries.only(request, ["id"])
         if "id" not in params:
             raise InvalidRequest("The parameter id is missing; it names the node, as in ?id=3.")
         node_id = queries.whole("id", params["id"])
         await make(node_id)
-        status = log.status()
+        status = await _settled(log, lambda status: shows(status, node_id))
         return JSONResponse(
             {"id": node_id, "voters": _ids(status.voters), "non_voters": _ids(status.non_voters)}
         )
@@ -46,6 +54,25 @@ def _of(membership: Membership | None) -> Membership:
             "This node is its cluster's only voter and runs the embedded log: no member can change."
         )
     return membership
+
+
+async def _settled(log: OrderedLog, shows: Callable[[ClusterStatus], bool]) -> ClusterStatus:
+    """The status that shows the change, or after a while the one there is: a view may trail the cluster."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _SETTLE_SECONDS
+    while True:
+        status = log.status()
+        if shows(status) or loop.time() > deadline:
+            return status
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _is_gone(status: ClusterStatus, node_id: int) -> bool:
+    return node_id not in _ids((*status.voters, *status.non_voters))
+
+
+def _votes(status: ClusterStatus, node_id: int) -> bool:
+    return node_id in _ids(status.voters)
 
 
 def _ids(nodes: tuple[NodeAddress, ...]) -> list[int]:

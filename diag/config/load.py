@@ -93,7 +93,7 @@ def _check_etcd(raft: RaftConfig) -> None:
     if any(peer.values()) and not all(peer.values()):
         missing = ", ".join(name for name, file in peer.items() if not file)
         raise ConfigError(f"TLS between members needs certificate, key and CA; raft_config lacks {missing}")
-    for name, file in peer.items():
+    for name, file in {**peer, "raft_tls_client_root_ca_cert": raft.raft_tls_client_root_ca_cert}.items():
         if file and not Path(file).is_file():
             raise ConfigError(f"raft_config.{name}: there is no file {file}")
     if raft.etcd_election_timeout < 5 * raft.etcd_heartbeat_interval:

@@ -32,10 +32,17 @@ def _directory(value: Path) -> Path:
     return value
 
 
+def _secret(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() in {"", "***"}:
+        raise ValueError("expected the secret itself, neither empty nor the redacted ***")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
 LogEngine = Literal["embedded", "etcd"]
 LogFormat = Literal["text", "json", "identical"]
 
@@ -118,6 +125,12 @@ class RaftConfig(Section):
     leave_id: Count | None = None
     cluster_name: str = "foo_cluster"
     snapshot_logs_since_last: Positive = 1024
+    raft_secret: Secret | None = None
+    raft_accepted_secrets: tuple[Secret, ...] = ()
+    #: Upstream's default is to let wrong ones through. Here that is for while a cluster is given its secret.
+    raft_secret_strict: bool = True
+    raft_tls_client_root_ca_cert: str = ""
+    raft_tls_client_domain_name: str = ""
     etcd_binary: Path | None = None
     etcd_quota_bytes: Positive = 2 * 1024**3
     etcd_heartbeat_interval: Positive = 100
@@ -125,9 +138,6 @@ class RaftConfig(Section):
     etcd_peer_cert: str = ""
     etcd_peer_key: str = ""
     etcd_peer_ca: str = ""
-    raft_secret: SecretStr | None = _ignored(None)
-    raft_accepted_secrets: tuple[SecretStr, ...] = _ignored(())
-    raft_secret_strict: bool = _ignored(False)
     heartbeat_interval: Positive = _ignored(500)
     install_snapshot_timeout: Positive = _ignored(4000)
     wait_leader_timeout: Positive = _ignored(180000)
@@ -146,6 +156,11 @@ class RaftConfig(Section):
     no_sync: bool = _ignored(False)
     sled_tree_prefix: str = _ignored("")
     sled_max_cache_size_mb: Count = _ignored(10240)
+
+    def accepted_secrets(self) -> tuple[str, ...]:
+        """What calls between nodes may carry: this node's own secret, and those that are being replaced."""
+        own = () if self.raft_secret is None else (self.raft_secret,)
+        return tuple(secret.get_secret_value() for secret in (*own, *self.raft_accepted_secrets))
 
 
 class Admin(Section):

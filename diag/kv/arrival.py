@@ -43,7 +43,7 @@ class SnapshotOffer:
 
 
 class Arrival:
-    """One snapshot being received into ``snapshots``: ``open``, ``add``, ``finish``; ``close`` in any case.
+    """One snapshot being received into ``snapshots``: ``open``, ``add``, ``finish``; and always ``close``.
 
     One at a time in a directory. Every method works on files, and is for a thread. NoSpace leaves
     nothing of it behind.

@@ -24,13 +24,13 @@ def node_registry(
     version: str,
     sha: str,
     *,
-    peers: PeerTraffic | None = None,
+    peers: Callable[[], PeerTraffic] | None = None,
     etcd: Callable[[], Mapping[str, float]] | None = None,
 ) -> CollectorRegistry:
     """A registry of this node alone: its own families, and the process figures under their usual names.
 
-    ``peers`` stands with an engine that has peers. ``etcd`` gives figures of the node's etcd member by
-    name, at once and without asking it: a scrape waits for nobody.
+    ``peers`` and ``etcd`` stand with an engine that has peers, and give what was last heard of them and of
+    the node's etcd member, at once: a scrape waits for nobody.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(log, metrics, lag, version, sha))

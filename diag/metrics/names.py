@@ -91,7 +91,7 @@ RAFT_NETWORK_ACTIVE_PEERS = Family(
 RAFT_NETWORK_FAIL_CONNECT = Family(
     "metasrv_raft_network_fail_connect_to_peer",
     "gauge",
-    "Connections to the peer that failed.",
+    "Times the connection to the peer was lost.",
     ("id", "addr"),
 )
 RAFT_NETWORK_SENT_BYTES = Family(

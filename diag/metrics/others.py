@@ -16,7 +16,7 @@ _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 class PeerCollector(Collector):
     """Yields every family of ``names.RAFT_NETWORK``."""
 
-    def __init__(self, traffic: PeerTraffic) -> None:
+    def __init__(self, traffic: Callable[[], PeerTraffic]) -> None:
         self._traffic = traffic
 
     def describe(self) -> Iterator[Metric]:
@@ -24,9 +24,9 @@ class PeerCollector(Collector):
             yield empty(family)
 
     def collect(self) -> Iterator[Metric]:
-        traffic = self._traffic
+        traffic = self._traffic()
         yield labelled(names.RAFT_NETWORK_ACTIVE_PEERS, traffic.active)
-        yield labelled(names.RAFT_NETWORK_FAIL_CONNECT, traffic.failed_connects)
+        yield labelled(names.RAFT_NETWORK_FAIL_CONNECT, traffic.lost)
         yield labelled(names.RAFT_NETWORK_SENT_BYTES, traffic.sent_bytes)
         yield labelled(names.RAFT_NETWORK_RECV_BYTES, traffic.recv_bytes)
         yield labelled(names.RAFT_NETWORK_SENT_FAILURES, traffic.sent_failures)

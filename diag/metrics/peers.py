@@ -1,45 +1,52 @@
-"""What a node sends to and hears from each other node, counted by whoever carries it."""
+"""What a node's etcd member sends to and hears from each other member, by the nodes they belong to."""
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-#: A peer as labels: its id, and its address.
+from diag.replication.view import Seen
+
+#: A peer as labels: its id, and its raft address.
 Peer = tuple[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class PeerTraffic:
-    """Counts since start, by the id of the peer. Bytes are those of encoded messages.
+    """Counts since the member's start, by the id of the peer. ``active`` is 1 while they are connected."""
 
-    ``active`` is 1 for a peer with a connection that works, 0 for one without; ``failed_connects`` are
-    counted by id and address.
-    """
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+    recv_bytes: Mapping[str, int] = field(default_factory=dict)
+    sent_failures: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[Peer, int] = field(default_factory=dict)
+    active: Mapping[Peer, int] = field(default_factory=dict)
 
-    sent_bytes: Counter[str] = field(default_factory=Counter)
-    recv_bytes: Counter[str] = field(default_factory=Counter)
-    sent_failures: Counter[str] = field(default_factory=Counter)
-    failed_connects: Counter[Peer] = field(default_factory=Counter)
-    active: dict[Peer, int] = field(default_factory=dict)
 
-    def sent(self, peer_id: int, size: int) -> None:
-        """One message of ``size`` bytes went out."""
-        self.sent_bytes[str(peer_id)] += size
+def peer_traffic(seen: Seen, this: int) -> PeerTraffic:
+    """Of the cluster as node ``this`` last saw it; a node that is no member any more is not in it."""
+    nodes = [node for node in seen.nodes if node.node_id != this]
+    told = {node: seen.facts.peers.get(seen.member(node.node_id) or 0) for node in nodes}
+    known = {node: peer for node, peer in told.items() if peer is not None}
+    labels = {node: (str(node.node_id), f"{node.raft_host}:{node.raft_port}") for node in nodes}
+    return PeerTraffic(
+        sent_bytes={labels[node][0]: peer.sent_bytes for node, peer in known.items()},
+        recv_bytes={labels[node][0]: peer.received_bytes for node, peer in known.items()},
+        sent_failures={labels[node][0]: peer.sent_failures for node, peer in known.items()},
+        lost={labels[node]: peer.lost for node, peer in known.items()},
+        active={labels[node]: peer.active for node, peer in known.items()},
+    )
 
-    def received(self, peer_id: int, size: int) -> None:
-        """One message of ``size`` bytes came in."""
-        self.recv_bytes[str(peer_id)] += size
 
-    def failed(self, peer_id: int) -> None:
-        """A message was not delivered."""
-        self.sent_failures[str(peer_id)] += 1
-
-    def connected(self, peer_id: int, address: str, *, works: bool) -> None:
-        """A connection was made, or was not."""
-        peer = (str(peer_id), address)
-        self.active[peer] = int(works)
-        self.failed_connects[peer] += not works
-
-    def forget(self, peer_id: int) -> None:
-        """A node that is no member has no connection; what was counted stays."""
-        for peer in [peer for peer in self.active if peer[0] == str(peer_id)]:
-            del self.active[peer]
+def etcd_figures(seen: Seen) -> Mapping[str, float]:
+    """Numbers of this node's member under etcd's own names, in seconds and bytes."""
+    facts = seen.facts
+    return {
+        "db_size_bytes": seen.db_size,
+        "quota_bytes": facts.quota_bytes,
+        "leader_changes": facts.leader_changes,
+        "proposals_pending": facts.proposals_pending,
+        "proposals_failed": facts.proposals_failed,
+        "slow_applies": facts.slow_applies,
+        "wal_fsync_count": facts.wal_fsync.count,
+        "wal_fsync_seconds": facts.wal_fsync.seconds,
+        "backend_commit_count": facts.backend_commit.count,
+        "backend_commit_seconds": facts.backend_commit.seconds,
+    }

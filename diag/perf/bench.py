@@ -14,9 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from diag.errors import MetaError
+from diag.errors import EtcdMissing, MetaError
 from diag.perf import engine
 from diag.perf.figures import Figure, table
+from diag.replication.etcd_binary import find_etcd
 
 #: In a file or a pipe nothing needs to be folded.
 _FILE_WIDTH = 200
@@ -89,7 +90,7 @@ def run(
     figures: list[Figure] = []
     failures: list[str] = []
     for name in names:
-        reason = engine.missing() if name == "sql" else None
+        reason = _lacks(name)
         if reason is not None:
             console.print(f"{name}: left out. {reason}", style="yellow", markup=False)
             continue
@@ -102,6 +103,18 @@ def run(
         console.print(f"{name}: done")
         figures += measured
     return figures, failures
+
+
+def _lacks(name: str) -> str | None:
+    """What a part needs and this machine lacks."""
+    if name == "sql":
+        return engine.missing()
+    if name == "cluster":
+        try:
+            find_etcd()
+        except EtcdMissing as error:
+            return str(error)
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

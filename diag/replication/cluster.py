@@ -84,6 +84,11 @@ class ClusterEngine:
         await self._running.aclose()
 
     @property
+    def seen(self) -> Seen:
+        """The cluster as this node's member last told it."""
+        return self._view.seen
+
+    @property
     def member_endpoint(self) -> str:
         """Where ``EtcdClient`` reaches this node's member."""
         return self._member.endpoint

@@ -7,7 +7,7 @@ caller falls back on Status (no leader means a candidate).
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,7 @@ import httpx
 
 from diag.errors import EtcdFailed
 
-_SAMPLE = re.compile(r'^(\w+)(?:\{(?:[^}]*?To="([^"]*)")?[^}]*\})? (\S+)$')
-_RTT = "etcd_network_peer_round_trip_time_seconds"
+_SAMPLE = re.compile(r'^(\w+)(?:\{(?:[^}]*?\b(?:To|From|Remote)="([^"]*)")?[^}]*\})? (\S+)$')
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,18 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class PeerFacts:
+    """What a member counted of another since its own start; ``active`` is 1 while they are connected."""
+
+    round_trip: Timing = Timing()
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    sent_failures: int = 0
+    lost: int = 0
+    active: int = 0
+
+
+@dataclass(frozen=True)
 class EtcdFacts:
     """One reading. Counts begin anew when the etcd process does; ids are member ids."""
 
@@ -48,7 +59,7 @@ class EtcdFacts:
     slow_applies: int = 0
     wal_fsync: Timing = Timing()
     backend_commit: Timing = Timing()
-    peer_round_trip: dict[int, Timing] = field(default_factory=dict)
+    peers: dict[int, PeerFacts] = field(default_factory=dict)
     quota_bytes: int = 0
 
 
@@ -78,7 +89,7 @@ class FactsReader:
 
 def facts(metrics: str, variables: str) -> EtcdFacts:
     """The facts in the texts of both pages; what a page lacks keeps its default."""
-    values, round_trips = _samples(metrics.splitlines())
+    values, of_peers = _samples(metrics.splitlines())
     raft = _raft_status(variables)
 
     def count(name: str) -> int:
@@ -100,27 +111,40 @@ def facts(metrics: str, variables: str) -> EtcdFacts:
         slow_applies=count("etcd_server_slow_apply_total"),
         wal_fsync=timing("etcd_disk_wal_fsync_duration_seconds"),
         backend_commit=timing("etcd_disk_backend_commit_duration_seconds"),
-        peer_round_trip=round_trips,
+        peers={int(peer, 16): _peer(samples) for peer, samples in of_peers.items()},
         quota_bytes=count("etcd_server_quota_backend_bytes"),
     )
 
 
-def _samples(lines: Iterable[str]) -> tuple[dict[str, float], dict[int, Timing]]:
+def _samples(lines: Iterable[str]) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Values by name, and those of a peer by its id and name."""
     values: dict[str, float] = {}
-    sums: dict[str, float] = {}
-    counts: dict[str, int] = {}
+    of_peers: dict[str, dict[str, float]] = {}
     for line in lines:
         sample = _SAMPLE.match(line)
         if sample is None:
             continue
         name, peer, value = sample.groups()
-        if peer is None:
-            values[name] = float(value)
-        elif name == f"{_RTT}_sum":
-            sums[peer] = float(value)
-        elif name == f"{_RTT}_count":
-            counts[peer] = int(float(value))
-    return values, {int(peer, 16): Timing(count, sums.get(peer, 0.0)) for peer, count in counts.items()}
+        (values if peer is None else of_peers.setdefault(peer, {}))[name] = float(value)
+    # The received bytes of nobody in particular stand under an id of zero.
+    return values, {peer: samples for peer, samples in of_peers.items() if int(peer, 16)}
+
+
+def _peer(samples: Mapping[str, float]) -> PeerFacts:
+    def count(name: str) -> int:
+        return int(samples.get(f"etcd_network_{name}", 0))
+
+    return PeerFacts(
+        round_trip=Timing(
+            count("peer_round_trip_time_seconds_count"),
+            samples.get("etcd_network_peer_round_trip_time_seconds_sum", 0.0),
+        ),
+        sent_bytes=count("peer_sent_bytes_total"),
+        received_bytes=count("peer_received_bytes_total"),
+        sent_failures=count("peer_sent_failures_total"),
+        lost=count("disconnected_peers_total"),
+        active=count("active_peers"),
+    )
 
 
 def _raft_status(variables: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Writer:
             raise
         finally:
             if not sent.done():
-                sent.add_done_callback(_hear)
+                sent.add_done_callback(hear)
         if not sent.done():
             return None
         return sent.result()
@@ -107,7 +107,7 @@ def fail(done: "asyncio.Future[Reply]", failure: MetaError) -> bool:
     return True
 
 
-def _hear(sent: "asyncio.Task[int]") -> None:
+def hear(answer: "asyncio.Future[Any]") -> None:
     """An answer nobody waits for must not be reported as an error never retrieved."""
-    if not sent.cancelled():
-        sent.exception()
+    if not answer.cancelled():
+        answer.exception()

@@ -18,6 +18,8 @@ from diag.replication.view import View
 _EVERY = 0.25
 #: An automatic snapshot waits this many times as long as the last one took to build.
 _REST = 9.0
+#: Seconds after which the member's file is looked at again, and what failed is tried again.
+_COMPACT_EVERY = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ class Due(NamedTuple):
 
 
 class Housekeeping:
-    """Of node ``node_id``. ``compact`` forgets etcd's history before a revision."""
+    """Of node ``node_id``. ``compact`` forgets etcd's history before a revision and keeps the member's file
+    within its quota; it may take minutes, and is called again from time to time.
+    """
 
     def __init__(
         self,
@@ -51,19 +55,26 @@ class Housekeeping:
         self._view = view
         self._compact = compact
         self._due = due
+        self._compacting: asyncio.Task[None] | None = None
+        self._compact_at = 0.0
         self._compacted = 0
         self._rest_until = 0.0
 
     async def run(self) -> None:
         """Look after all of it until cancelled. Damaged when this node's state is not the majority's."""
-        while True:
-            await asyncio.sleep(_EVERY)
-            try:
-                await self._look()
-            except Damaged:
-                raise
-            except MetaError as failure:
-                _log.warning("Snapshots are looked after later: %s", failure)
+        try:
+            while True:
+                await asyncio.sleep(_EVERY)
+                try:
+                    await self._look()
+                except Damaged:
+                    raise
+                except MetaError as failure:
+                    _log.warning("Snapshots are looked after later: %s", failure)
+        finally:
+            if self._compacting is not None:
+                self._compacting.cancel()
+                await asyncio.wait([self._compacting])
 
     async def _look(self) -> None:
         voters = [node.node_id for node in self._view.seen.voters]
@@ -73,11 +84,22 @@ class Housekeeping:
         if fault is not None:
             raise fault
         found = agreed(ledger, voters)
-        if found is not None and found[0].revision > self._compacted:
-            await self._compact(found[0].revision)
-            self._compacted = found[0].revision
+        if found is not None and self._compacting is None:
+            revision = found[0].revision
+            if revision > self._compacted or time.monotonic() >= self._compact_at:
+                self._compacting = asyncio.create_task(self._make_room(revision), name="log-compaction")
         if self._view.seen.state == "Leader" and self._is_due():
             await self._snapshot_then_rest()
+
+    async def _make_room(self, revision: int) -> None:
+        self._compacted = revision
+        try:
+            await self._compact(revision)
+        except MetaError as failure:
+            _log.warning("The log's history is made shorter later: %s", failure)
+        finally:
+            self._compact_at = time.monotonic() + _COMPACT_EVERY
+            self._compacting = None
 
     async def _snapshot_then_rest(self) -> None:
         started = time.monotonic()

@@ -27,7 +27,10 @@ _OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    (
+        "grpc.min_reconnect_backoff_ms",
+        2000,
+    ),  # how long an attempt to connect may take, whatever its name says
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 3_000),
@@ -136,6 +139,8 @@ class PeerClient:
             if failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED and not failure.trailing_metadata():
                 raise NotInTime(f"{self.name} did not answer {method} within {seconds:g} s.") from None
             raise error_of(failure, self.name) from None
+        except asyncio.CancelledError:
+            raise _cut_off(self.name) from None
 
     def stream(self, method: str, request: Any, silence: float | None) -> "PeerStream":
         """One request, any number of replies, no two of them more than ``silence`` seconds apart."""
@@ -172,6 +177,8 @@ class PeerStream:
             raise Unavailable(f"{self._peer} said nothing for {self._silence:g} s.") from None
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure, self._peer) from None
+        except asyncio.CancelledError:
+            raise _cut_off(self._peer) from None
         return None if message is grpc.aio.EOF else message
 
     def cancel(self) -> None:
@@ -184,17 +191,28 @@ class Body:
 
     def __init__(self, stream: PeerStream) -> None:
         self._stream = stream
+        self._ended = False
 
     def __aiter__(self) -> "Body":
         return self
 
     async def __anext__(self) -> bytes:
-        part = await self._stream.read()
+        part = None if self._ended else await self._stream.read()
         if part is None:
+            self._ended = True
             raise StopAsyncIteration
         body: bytes = part.body
         return body
 
     async def aclose(self) -> None:
         """Idempotent."""
+        self._ended = True
         self._stream.cancel()
+
+
+def _cut_off(peer: str) -> BaseException:
+    """gRPC cancels who waits on a connection that is closed: to tell that from a task's own cancellation."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        return asyncio.CancelledError()
+    return Unavailable(f"the connection to {peer} was closed on this side; is it still a member?")

@@ -1,7 +1,9 @@
 """The log through another node, for one whose own etcd member does not answer."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 
+from diag.errors import NotImplementedHere, Unauthenticated, Unavailable
 from diag.replication.peer_client import PeerClient
 from diag.replication.peer_wire import SILENCE, check_record
 from diag.replication.source import Entry, Head
@@ -23,12 +25,14 @@ class PeerSource:
     async def append(self, record: bytes) -> int:
         """Make the record the newest; its revision. After Unavailable it may still be taken later."""
         check_record(record)
-        reply = await self._client.call("Append", pb.AppendRequest(record=record))
+        with _as_a_way():
+            reply = await self._client.call("Append", pb.AppendRequest(record=record))
         return int(reply.revision)
 
     async def head(self) -> Head:
         """The newest record, by agreement of a majority that the other node's member asked."""
-        reply = await self._client.call("Head", pb.HeadRequest())
+        with _as_a_way():
+            reply = await self._client.call("Head", pb.HeadRequest())
         leader = reply.leader if reply.HasField("leader") else None
         return Head(reply.version, reply.revision, reply.term, leader)
 
@@ -36,7 +40,20 @@ class PeerSource:
         """Records of that revision and later; an empty sequence is a sign of life of the log itself."""
         stream = self._client.stream("Tail", pb.TailRequest(revision=revision), self._silence)
         try:
-            while (reply := await stream.read()) is not None:
+            while True:
+                with _as_a_way():
+                    reply = await stream.read()
+                if reply is None:
+                    return
                 yield [Entry(entry.version, entry.revision, entry.record) for entry in reply.entries]
         finally:
             stream.cancel()
+
+
+@contextmanager
+def _as_a_way() -> Iterator[None]:
+    """A node that knows no such call, or not this cluster's secret, is a way to the log that is not open."""
+    try:
+        yield
+    except (NotImplementedHere, Unauthenticated) as refusal:
+        raise Unavailable(str(refusal)) from refusal

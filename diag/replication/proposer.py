@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from diag.errors import Conflict, MessageTooLarge, MetaError, NoSpace, NotInTime, Unavailable
 from diag.kv.commands import Reply
-from diag.replication.flight import Flight, Proposal, Writer, fail
+from diag.replication.flight import Flight, Proposal, Writer, fail, hear
 from diag.replication.machine import Outcome
 from diag.replication.record import Author, Enter, LogCommand, encode, encode_command
 from diag.replication.sources import Sources
@@ -85,6 +85,7 @@ class Proposer:
         """Become the one process that writes for this node, after ``after``. Conflict when another did."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Reply] = loop.create_future()
+        done.add_done_callback(hear)  # a start that is cancelled does not
         await self._fly([Proposal(encode_command(Enter(after)), done, loop.time() + self._patience)])
         try:
             done.result()

@@ -19,15 +19,16 @@ async def fetch_snapshot(
 ) -> SnapshotInfo:
     """Fetch the newest snapshot that a peer holds, of index ``at_least`` or later, for node ``node_id``.
 
-    One that was begun before is gone on with, if it is still offered. Whatever fails at one peer is tried at
-    the next. Raises Unavailable with every peer's reason, and keeps what came; NoSpace, and keeps nothing.
-    One fetch at a time, and none while ``SnapshotStore.create`` is at work.
+    One that was begun before is gone on with while it is the newest or, where ``at_least`` is given, late
+    enough. Whatever fails at one peer is tried at the next. Raises Unavailable with every peer's reason, and
+    keeps what came; NoSpace, and keeps nothing. One fetch at a time, and none while
+    ``SnapshotStore.create`` is at work.
     """
     offers, reasons = await _offers(peers)
     wanted = [(peer, offer) for peer, offer in offers if offer.index >= at_least]
     newest_first = sorted(wanted, key=lambda pair: pair[1].position, reverse=True)
     begun = await asyncio.to_thread(_begun, snapshots, [offer for _, offer in newest_first])
-    for peer, offer in sorted(newest_first, key=lambda pair: pair[1].file_hash not in begun):
+    for peer, offer in _in_order(newest_first, begun, any_will_do=at_least > 0):
         try:
             info = await _fetch_checked(peer, offer, snapshots, node_id)
         except NoSpace:
@@ -42,6 +43,19 @@ async def fetch_snapshot(
         f"no snapshot of index {at_least} or later could be fetched; it is tried again. "
         f"The {len(peers)} other nodes asked say: {'; '.join(reasons) or 'they hold none'}"
     )
+
+
+def _in_order(
+    newest_first: Sequence[tuple[PeerClient, SnapshotOffer]], begun: set[str], *, any_will_do: bool
+) -> list[tuple[PeerClient, SnapshotOffer]]:
+    """What was begun before what was not; of a later position before both, where an older may be too old."""
+    newest = newest_first[0][1].position if newest_first else None
+
+    def rank(pair: tuple[PeerClient, SnapshotOffer]) -> tuple[bool, bool]:
+        offer = pair[1]
+        return not (any_will_do or offer.position == newest), offer.file_hash not in begun
+
+    return sorted(newest_first, key=rank)
 
 
 async def _offers(peers: Sequence[PeerClient]) -> tuple[list[tuple[PeerClient, SnapshotOffer]], list[str]]:

@@ -60,18 +60,22 @@ class _Tail:
 
     async def follow(self, sink: Sink) -> None:
         """Send until cancelled; Unavailable when the source ends."""
-        while True:
-            coming = asyncio.ensure_future(_next(self._entries))
-            try:
-                while not (await asyncio.wait((coming,), timeout=self._rest))[0]:
-                    await self._show_life(sink)
-                batch = coming.result()
-            except BaseException:
-                coming.cancel()
-                await asyncio.wait((coming,))
-                await close(self._entries)
-                raise
-            await self._send(batch, sink)
+        try:
+            while True:
+                await self._send(await self._next(sink), sink)
+        finally:
+            await close(self._entries)
+
+    async def _next(self, sink: Sink) -> Sequence[Entry]:
+        """What the source gives next; meanwhile signs of life."""
+        coming = asyncio.ensure_future(_next(self._entries))
+        try:
+            while not (await asyncio.wait((coming,), timeout=self._rest))[0]:
+                await self._show_life(sink)
+            return coming.result()
+        finally:
+            coming.cancel()
+            await asyncio.wait((coming,))
 
     async def _send(self, batch: Sequence[Entry], sink: Sink) -> None:
         if batch:

@@ -115,7 +115,7 @@ class _Grpcio:
             ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
             ("grpc.max_concurrent_streams", MAX_STREAMS),
             # A node probes the connections to the others, where one may wait long for an answer.
-            ("grpc.http2.min_ping_recv_interval_without_data_ms", 5_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
         ]
         self._server = grpc.aio.server(options=options)

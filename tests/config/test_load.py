@@ -69,6 +69,16 @@ def test_known_keys_without_effect_are_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_the_secrets_that_a_call_between_nodes_may_carry(tmp_path: Path) -> None:
+    text = "[raft_config]\nsingle = true\n"
+    assert load_config(written(tmp_path, text), {}, {}).raft_config.accepted_secrets() == ()
+    text += "raft_accepted_secrets = ['old']\nraft_secret = 'new'\n"
+    config = load_config(written(tmp_path, text), {}, {})
+    assert config.raft_config.accepted_secrets() == ("new", "old")
+    assert config.raft_config.raft_secret_strict
+    assert list(config.inapplicable()) == []
+
+
 def test_the_environment_names_the_file_and_flags_win(tmp_path: Path) -> None:
     path = written(tmp_path, UPSTREAM)
     config = load_config(None, {"raft_config.id": "5"}, {"METASRV_CONFIG_FILE": str(path)})
@@ -91,6 +101,11 @@ def test_the_environment_names_the_file_and_flags_win(tmp_path: Path) -> None:
         ("[raft_config]\nid = 'x'", "raft_config.id = 'x' cannot be used"),
         ("[raft_config]\nraft_api_port = 70000", "raft_config.raft_api_port = 70000 .* 65535"),
         ("[admin]\ntoken = 5", r"admin.token = \*\*\* cannot be used"),
+        ("[raft_config]\nraft_secret = ''", r"raft_secret = \*\*\* cannot be used: expected the secret"),
+        (
+            "[raft_config]\nraft_accepted_secrets = ['a', '***']",
+            r"accepted_secrets\.1 = \*\*\* cannot be used",
+        ),
         ("raft_config = 3", "raft_config"),
         ("x = [", "is not valid TOML"),
     ],

@@ -9,7 +9,12 @@ def test_defaults_are_valid_toml_that_loads_back() -> None:
 
 
 def test_secrets_are_redacted() -> None:
-    given = {"raft_config.single": True, "admin.token": "planted-1", "raft_config.raft_secret": "planted-2"}
+    given: dict[str, object] = {
+        "raft_config.single": True,
+        "admin.token": "planted-1",
+        "raft_config.raft_secret": "planted-2",
+    }
+    given["raft_config.raft_accepted_secrets"] = ("planted-3",)
     text = show_config(load_config(None, given, {}))
     assert "planted" not in text
     assert 'token = "***"' in text

@@ -40,7 +40,10 @@ async def test_a_leader_knows_its_peers(etcd: EtcdBinary, short_path: Path) -> N
             assert read.leader_changes >= 1
             assert read.wal_fsync.count > 0
             assert read.wal_fsync.seconds > 0
-            assert set(read.peer_round_trip) <= ids
+            assert set(read.peers) == ids - {status.header.member_id}
+            assert {peer.active for peer in read.peers.values()} == {1}
+            if status.is_leader:
+                assert all(peer.sent_bytes and peer.received_bytes for peer in read.peers.values())
             assert read.quota_bytes == 64 * 1024 * 1024
         assert sorted(seen) == ["Follower", "Follower", "Leader"]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import grpc
 import grpc.aio
@@ -68,7 +68,7 @@ class RpcNode:
     def endpoint(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> "RpcNode":
+    async def __aenter__(self) -> Self:
         await self.log.start()
         self.log.subscribe(lambda applied: self.hub.publish(applied.log_id.index, applied.changes))
         self.port = await self.server.start()
