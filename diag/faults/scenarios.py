@@ -20,10 +20,12 @@ from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
 _LOST_SHARE = 0.01
-#: Seconds that writes may pause: an election takes one to two, a transfer none.
-_LONGEST_GAP = 10.0
-_GAP_AFTER_KILL = 3.0
-_GAP_AFTER_TRANSFER = 1.0
+#: Seconds that writes may pause: hardly at all where the leader is well, an election's time where it is
+#: gone, and more where nobody is told that it is, since deadlines pass first.
+_PAUSE = 1.5
+_PAUSE_OF_TRANSFER = 1.0
+_PAUSE_OF_ELECTION = 3.0
+_PAUSE_OF_SILENCE = 4.0
 _ELECTION_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
@@ -40,21 +42,21 @@ def needs_moved(fault: Fault) -> bool:
 
 def _kills() -> list[Fault]:
     return [
-        _fault("kill -9 of the leader's etcd", lambda victims: _kill_etcd, longest_gap=_GAP_AFTER_KILL),
+        _fault("kill -9 of the leader's etcd", lambda victims: _kill_etcd, pause=_PAUSE_OF_ELECTION),
         _fault(
             "kill -9 of the leader's meta process",
             lambda victims: _kill_meta(victims, _the_leader),
-            longest_gap=_GAP_AFTER_KILL,
+            pause=_PAUSE_OF_ELECTION,
         ),
         _fault("kill -9 of a meta process", lambda victims: _kill_node(victims, _a_follower)),
         _fault(
             "kill -9 of the leader's node",
             lambda victims: _kill_node(victims, _the_leader),
-            longest_gap=_GAP_AFTER_KILL,
+            pause=_PAUSE_OF_ELECTION,
         ),
         _fault("kill -9 of everything", _kill_everything, acks=False),
         _fault("no quorum", _kill_majority, acks=False),
-        _fault("restart of every node in turn", lambda victims: _restart_in_turn),
+        _fault("restart of every node in turn", lambda victims: _restart_in_turn, pause=_PAUSE_OF_ELECTION),
     ]
 
 
@@ -62,8 +64,18 @@ def _freezes() -> list[Fault]:
     return [
         _fault("freeze a meta process", lambda victims: _freeze(victims, _a_follower, "meta"), _thaw),
         _fault("freeze a follower's etcd", lambda victims: _freeze(victims, _a_follower, "etcd"), _thaw),
-        _fault("freeze the leader's etcd", lambda victims: _freeze(victims, _the_leader, "etcd"), _thaw),
-        _fault("freeze the leader's node", lambda victims: _freeze(victims, _the_leader, "both"), _thaw),
+        _fault(
+            "freeze the leader's etcd",
+            lambda victims: _freeze(victims, _the_leader, "etcd"),
+            _thaw,
+            pause=_PAUSE_OF_SILENCE,
+        ),
+        _fault(
+            "freeze the leader's node",
+            lambda victims: _freeze(victims, _the_leader, "both"),
+            _thaw,
+            pause=_PAUSE_OF_SILENCE,
+        ),
     ]
 
 
@@ -85,7 +97,9 @@ def _links() -> list[Fault]:
 
     return [
         _fault("cut off a follower", lambda victims: isolate(_a_follower), _reconnect),
-        _fault("cut off the leader", lambda victims: isolate(_the_leader), _reconnect),
+        _fault(
+            "cut off the leader", lambda victims: isolate(_the_leader), _reconnect, pause=_PAUSE_OF_SILENCE
+        ),
         _fault("cut between leader and follower", lambda victims: part, _reconnect),
         _fault("cut from follower to leader only", lambda victims: to_leader, _reconnect),
         _fault("cut from leader to follower only", lambda victims: from_leader, _reconnect),
@@ -186,7 +200,7 @@ def _members() -> list[Fault]:
         _fault("compaction past a node that is down", compact_past),
         _fault("wipe and rejoin", wipe),
         _fault("learner, promote, remove", lambda victims: learner),
-        _fault("transfer of leadership", lambda victims: transfer, longest_gap=_GAP_AFTER_TRANSFER),
+        _fault("transfer of leadership", lambda victims: transfer, pause=_PAUSE_OF_TRANSFER),
     ]
 
 
@@ -212,7 +226,7 @@ def _fault(
     heal: Healing = _revive,
     *,
     acks: bool | None = True,
-    longest_gap: float = _LONGEST_GAP,
+    pause: float = _PAUSE,
 ) -> Fault:
     """A fault whose blocking halves run off the event loop, on which the clients are at work."""
     victims: Victims = set()
@@ -224,7 +238,7 @@ def _fault(
     async def mend(cluster: Cluster) -> None:
         await asyncio.to_thread(heal, cluster, victims)
 
-    return Fault(name, inject, mend, acks, longest_gap)
+    return Fault(name, inject, mend, acks, pause, least=pause + 1.0 if acks else 0.0)
 
 
 def _kill_etcd(cluster: Cluster) -> None:
