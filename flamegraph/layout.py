@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import compress, islice
-from typing import NamedTuple
 
 from flamegraph.errors import OptionError
 from flamegraph.profile import ROOT, Profile, Weight
+from flamegraph.record import Record
 from flamegraph.text import shown_name
 
 ROOT_NAME = "all"
 
 
-class Frame(NamedTuple):
+class Frame(Record):
     """One rectangle. `x` and `width` in pixels from the root's left edge, `start` in the profile's unit."""
 
     node: int

@@ -12,22 +12,17 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
 
 from flamegraph.errors import InputError
 from flamegraph.units import check_unit
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flamegraph.hot import Hot
+
 Weight = int | float
 ROOT = 0
 _TOO_HEAVY = 1 << 63
-
-
-class Hot(NamedTuple):
-    """One function over all its calls. `total` counts a recursive function once per stack."""
-
-    name: str
-    self: Weight
-    total: Weight
 
 
 class Profile:
@@ -102,6 +97,8 @@ class Profile:
 
     def top(self, n: int) -> list[Hot]:
         """The n functions with the largest weight of their own, largest first."""
+        from flamegraph.hot import Hot
+
         own = self.self_by_name()
         whole = self._totals_by_name()
         order = sorted(own, key=lambda name: (-own[name], -whole[name], self.names[name]))

@@ -7,23 +7,24 @@ over a tree whose widths may be those of either profile, the larger of both, or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from flamegraph.colors import change_class, coloring
 from flamegraph.errors import OptionError
 from flamegraph.layout import ROOT_NAME, Layout, check_widths, layout, place, wide_nodes
 from flamegraph.palettes import NEW_CLASS, ROOT_CLASS, UNCHANGED, VANISHED_CLASS, Palette, change
 from flamegraph.profile import ROOT, Profile, Weight
+from flamegraph.record import Record
 from flamegraph.text import shown_name
 from flamegraph.units import format_share, format_value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 
 WIDTHS = ("new", "base", "max", "delta")
 
 
-class Shape(NamedTuple):
+class Shape(Record):
     """One way to spread the frames: the weights their widths stand for, where that puts them, and a name."""
 
     name: str
@@ -31,7 +32,7 @@ class Shape(NamedTuple):
     placed: Layout
 
 
-class Subject(NamedTuple):
+class Subject(Record):
     """All that is drawn. Frames are those of the first shape, row by row; a second one holds the same frames
     in the same order. `names` are the distinct names shown, `name_ids` the name of each frame as an index
     into them, `kinds` the class of each frame."""

@@ -12,9 +12,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple
 
 from flamegraph.errors import FlamegraphError
+from flamegraph.record import Record
 
 _CODES = """exit codes:
   0  done; check: nothing grew beyond the limits
@@ -30,7 +30,7 @@ _CODES = """exit codes:
 _HELP_WIDTH = 100
 
 
-class Command(NamedTuple):
+class Command(Record):
     """One subcommand: its name, its line in the list, and the code it fails with if not the error's own."""
 
     name: str
@@ -101,7 +101,10 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="flamegraph")
     called = next((word for word in words if not word.startswith("-")), "")
-    for command in COMMANDS:
+    # A parser takes half a millisecond to make: the others are there for the list, which is shown if it is
+    # asked for before a command, and when none of them is called.
+    alone = [command for command in COMMANDS if [command.name] == words[:1]]
+    for command in alone or COMMANDS:
         if command.name != called:
             commands.add_parser(command.name, help=command.help, add_help=False)
             continue

@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from flamegraph.cli import transforms
 from flamegraph.errors import InputError, OptionError
 from flamegraph.profile import Profile
 from flamegraph.units import UNITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _LARGE = 16 << 20
 _BUFFER = 1 << 16

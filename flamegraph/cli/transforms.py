@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from flamegraph.profile import Profile
+from flamegraph.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class _Transform(NamedTuple):
+class _Transform(Record):
     """An option: the function of `flamegraph.transform` it stands for, and the names of its arguments."""
 
     option: str

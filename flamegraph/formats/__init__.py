@@ -7,15 +7,21 @@ format would take longer than that.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import BinaryIO, NamedTuple
 
 from flamegraph.errors import InputError, OptionError, OutputError
 from flamegraph.formats.options import Options
-from flamegraph.formats.source import Source, opened
+from flamegraph.formats.source import opened
 from flamegraph.profile import Profile
+from flamegraph.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from flamegraph.formats.source import Source
 
 
-class Format(NamedTuple):
+class Format(Record):
     """One format. Its module has `sniff(head)`, `read(stream, options)` and, if it is written, `write`.
 
     suffixes  of file names, in lower case and without `.gz`; compared when content does not tell
@@ -142,9 +148,9 @@ def _options(form: Format, unit: str | None, options: dict[str, object]) -> Opti
     if isinstance(given.get("labels"), str):
         given["labels"] = (given["labels"],)
     for name in given:
-        if name not in Options._fields:
-            raise OptionError(f"There is no option {name!r}; there are {', '.join(Options._fields)}.")
+        if name not in Options.fields():
+            raise OptionError(f"There is no option {name!r}; there are {', '.join(Options.fields())}.")
         if name not in form.options:
             known = ", ".join(form.options) or "none"
             raise OptionError(f"The format {form.name} does not know the option {name!r}; it knows: {known}.")
-    return Options()._replace(**given)  # type: ignore[arg-type]
+    return Options(**given)  # type: ignore[arg-type]

@@ -15,14 +15,19 @@ import codecs
 import math
 import re
 from collections.abc import Iterable, Iterator
-from typing import IO, BinaryIO
 
 from flamegraph.errors import InputError
 from flamegraph.formats.lines import LONGEST_LINE, read_lines, without_end
 from flamegraph.formats.options import Options
 from flamegraph.formats.prefixes import DEEPEST, StackTree, TooDeep
-from flamegraph.formats.source import Source, opened
+from flamegraph.formats.source import opened
 from flamegraph.profile import ROOT, Profile, Weight
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, BinaryIO
+
+    from flamegraph.formats.source import Source
 
 _COUNT_DIGITS = 18
 _LINES_NAMED = 10

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import BinaryIO
 
 from flamegraph.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 LONGEST_LINE = 1 << 24
 _CHUNK = 1 << 16

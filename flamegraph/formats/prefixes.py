@@ -7,9 +7,10 @@ last frame is an edge: the caller's node and the frame's name, two small numbers
 edge, and an edge becomes a node when everything is read.
 
 Memory. A prefix is about a kilobyte and a large profile has a million of them, so keys are not the prefixes
-but 64-bit hashes of them: of n prefixes, two share a hash with a chance of n^2/2^65, which is 2 in 100 million
-for a file of 1.2 GB and 1 in 10^13 for one of a megabyte, and would then be drawn as one frame. The hash is
-Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
+but 64-bit hashes of them: of n prefixes, two share a hash with a chance of n^2/2^65, which is 2 in 100
+million for a file of 1.2 GB and 1 in 10^13 for one of a megabyte, and would then be drawn as one frame. The
+hash is Python's own, SipHash with a key drawn at random for each process, so that no file can be made to
+collide.
 Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed. Keeping
 the prefixes of small files was tried: it takes a fifth of the time of reading them, to fetch and compare.
 

@@ -10,11 +10,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import BinaryIO
 
 from flamegraph.errors import InputError
 
-Source = str | PathLike[str] | BinaryIO
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    Source = str | PathLike[str] | BinaryIO
 
 MOST_AT_ONCE = 256 << 20
 _MOST_UNPACKED = 8 << 30

@@ -55,7 +55,7 @@ def test_an_empty_file_is_an_empty_profile() -> None:
 
 def test_each_format_has_one_name_and_knows_its_options() -> None:
     assert len({form.name for form in FORMATS}) == len(FORMATS)
-    assert {name for form in FORMATS for name in form.options} == set(Options._fields)
+    assert {name for form in FORMATS for name in form.options} == set(Options.fields())
 
 
 @pytest.mark.parametrize("form", WRITTEN)
