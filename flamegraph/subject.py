@@ -7,6 +7,7 @@ over a tree whose widths may be those of either profile, the larger of both, or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flamegraph.colors import change_class, coloring
 from flamegraph.errors import OptionError
@@ -21,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 
+_REMEMBERED = 1024
 WIDTHS = ("new", "base", "max", "delta")
 
 
@@ -60,9 +62,14 @@ class Subject(Record):
         name = self.names[self.name_ids[frame]]
         if self.comparison is not None:
             return f"{name} ({compared(self.comparison, self.placed.nodes[frame])})"
-        total = self.placed.totals[frame]
-        value = format_value(total, self.profile.unit, self.si)
-        return f"{name} ({value}, {format_share(total, self.profile.total)})"
+        profile, placed = self.profile, self.placed
+        return f"{name} ({_weight(placed.totals[frame], profile.total, profile.unit, self.si)})"
+
+
+@lru_cache(_REMEMBERED)
+def _weight(total: Weight, whole: Weight, unit: str, si: bool) -> str:
+    # A frame often weighs what its caller does.
+    return f"{format_value(total, unit, si)}, {format_share(total, whole)}"
 
 
 def of_profile(profile: Profile, palette: str, width: float, min_width: float, si: bool) -> Subject:

@@ -133,7 +133,7 @@ class StackTree:
             return None
         if len(self._ends) >= _ENDS_KEPT:
             self._ends.clear()
-        end = self._ends[last] = self._name(frame), int(count)
+        end = self._ends[last] = self._names.get(frame) or self._new_name(frame), int(count)
         return end
 
     def _grow(self, callers: bytes, sep: bytes) -> int:
