@@ -63,18 +63,22 @@ class Profile:
     ) -> Profile:
         """A profile of (frames from the outermost caller inwards, weight) pairs; equal stacks are added up.
 
-        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more.
+        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more, and for what is
+        no such pair.
         """
         tree = TreeBuilder()
-        for frames, weight in stacks:
-            if not 0 <= weight < _TOO_HEAVY:
+        if not isinstance(stacks, Iterable):
+            raise InputError(
+                f"{stacks!r:.60} is no list of stacks; pairs of frames and a weight are expected."
+            )
+        for stack in stacks:
+            try:
+                _add_stack(tree, *stack)
+            except (AttributeError, TypeError) as error:
                 raise InputError(
-                    f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
-                )
-            node = ROOT
-            for frame in frames:
-                node = tree.child(node, frame.encode("utf-8", "surrogatepass"))
-            tree.add(node, weight)
+                    f"{stack!r:.80} is no stack; a pair of frames, outermost first, and a weight is "
+                    "expected, as in (('main', 'work'), 12)."
+                ) from error
         return tree.build(unit, metadata)
 
     @property
@@ -210,6 +214,20 @@ class TreeBuilder:
         return Profile(
             array("q", self.parent), array("q", self.name), self.weights, self.names, unit, metadata
         )
+
+
+def _add_stack(tree: TreeBuilder, frames: Sequence[str], weight: Weight) -> None:
+    if isinstance(frames, str):
+        # It would pass for a frame a letter.
+        raise TypeError
+    if not 0 <= weight < _TOO_HEAVY:
+        raise InputError(
+            f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
+        )
+    node = ROOT
+    for frame in frames:
+        node = tree.child(node, frame.encode("utf-8", "surrogatepass"))
+    tree.add(node, weight)
 
 
 def add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:

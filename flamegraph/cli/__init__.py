@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from flamegraph.cli.outputs import complain
 from flamegraph.errors import FlamegraphError
 from flamegraph.record import Record
 
@@ -78,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int | None = arguments.run(arguments)
     except FlamegraphError as error:
-        _complain(str(error))
+        complain(str(error))
         return error.exit_code if command.fails_with is None else command.fails_with
     except (MemoryError, OverflowError) as error:
-        _complain(
+        complain(
             "There is not enough memory for this profile."
             if isinstance(error, MemoryError)
             else "The weights of this profile are too large for floating point."
@@ -118,7 +119,3 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         module.prepare(sub)
         sub.set_defaults(run=module.run, command=command)
     return parser
-
-
-def _complain(sentence: str) -> None:
-    print(f"flamegraph: {sentence}", file=sys.stderr)  # noqa: T201 - what a command says to its user

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from flamegraph.cli import transforms
+from flamegraph.cli.outputs import complain
 from flamegraph.errors import InputError, OptionError
 from flamegraph.profile import Profile
 from flamegraph.units import UNITS
@@ -84,10 +85,9 @@ def _warn(source: str, profile: Profile) -> None:
         numbers = profile.metadata["invalid_line_numbers"]
         more = ", ..." if int(invalid) > numbers.count(",") + 1 else ""
         are, were, lines = ("line is", "was", "line") if invalid == "1" else ("lines are", "were", "lines")
-        print(  # noqa: T201 - a warning to the user
-            f"flamegraph: {_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
-            f"({lines} {numbers}{more}).",
-            file=sys.stderr,
+        complain(
+            f"{_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
+            f"({lines} {numbers}{more})."
         )
 
 

@@ -49,6 +49,12 @@ def write_text(target: str, text: str) -> None:
         file.write(text.encode("utf-8", "replace"))
 
 
+def complain(sentence: str) -> None:
+    """Tells the user what is wrong, on standard error if there is one."""
+    if sys.stderr is not None:
+        print(f"flamegraph: {sentence}", file=sys.stderr)  # noqa: T201 - what a command says to its user
+
+
 def _is_file_to_be(target: str) -> bool:
     try:
         return stat.S_ISREG(os.stat(target).st_mode)  # noqa: PTH116 - without pathlib

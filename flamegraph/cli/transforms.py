@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from flamegraph.cli.outputs import complain
 from flamegraph.profile import Profile
 from flamegraph.record import Record
 
@@ -63,7 +64,10 @@ def apply(arguments: argparse.Namespace, profile: Profile) -> Profile:
         from flamegraph import transform
 
         for function, values in arguments.transforms:
-            profile = getattr(transform, function)(profile, *values)
+            before, profile = profile, getattr(transform, function)(profile, *values)
+            if before.total and not profile.total:
+                option = next(known.option for known in _TRANSFORMS if known.function == function)
+                complain(f"{' '.join(map(str, (option, *values)))} leaves nothing of the profile.")
     return profile
 
 

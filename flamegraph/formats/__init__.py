@@ -128,6 +128,8 @@ def _told(head: bytes, source: Source) -> Format:
     if _is_text(head):
         # Folded stacks with nothing but invalid lines at their head; the reader says which.
         return by_name("folded")
+    if _is_half_zeros(head):
+        raise InputError("The profile looks like UTF-16 without a byte order mark; save it as UTF-8.")
     raise InputError(
         f"The profile is of no known format (it begins with {head[:16]!r}); name one of "
         f"{', '.join(form.name for form in FORMATS)}."
@@ -139,6 +141,12 @@ def _is_text(head: bytes) -> bool:
     return (b"\0" not in head and not head.lstrip().startswith((b"{", b"[", b"<"))) or head.startswith(
         (b"\xff\xfe", b"\xfe\xff")
     )
+
+
+def _is_half_zeros(head: bytes) -> bool:
+    """Whether nearly every second byte is zero and few others are: UTF-16 of mostly Latin letters."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    return max(even, odd) > 0.4 * len(head) and min(even, odd) < 0.05 * len(head)
 
 
 def _options(form: Format, unit: str | None, options: dict[str, object]) -> Options:

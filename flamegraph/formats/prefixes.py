@@ -33,6 +33,8 @@ from flamegraph.profile import ROOT, Profile, Weight
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
+#: What may be a header and not a stack; whoever takes the other lines tells.
+_COMMENT = b"# "
 _ENDS_KEPT = 1 << 14
 # An edge is the name's id, from 1, in the upper half and the caller's node in the lower. The other way round,
 # the many edges of one name would begin at one place of the dictionary and be searched for one after another.
@@ -129,7 +131,7 @@ class StackTree:
         frame, _, count = without_end(last).rpartition(b" ")
         if not last.endswith(b"\n") and len(line) >= LONGEST_LINE:
             raise TooDeep
-        if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS:
+        if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS or frame.startswith(_COMMENT):
             return None
         if len(self._ends) >= _ENDS_KEPT:
             self._ends.clear()

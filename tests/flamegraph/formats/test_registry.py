@@ -167,3 +167,16 @@ def test_any_bytes_are_read_or_refused(form: str, data: bytes) -> None:
     for name in (form, None):
         with suppress(InputError):
             assert read(io.BytesIO(data), format=name).total >= 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_named(encoding: str) -> None:
+    with pytest.raises(InputError, match="UTF-16 without a byte order mark"):
+        read(io.BytesIO("main;work 12\nmain 3\n".encode(encoding)))
+
+
+def test_what_only_ends_like_a_capture_of_memray_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_bytes(b"\x00\x01garbage\xff" * 9)
+    with pytest.raises(InputError, match="no capture of memray"):
+        read(path)
