@@ -126,10 +126,11 @@ def _siblings(
 ) -> dict[int, list[int]]:
     """In order, the children of each node that carries frames; those too narrow are needed for their room."""
     parents = profile.parent
-    carries = bytearray(len(keep))
+    # A list, which gives its items away faster than bytes do.
+    carries = [False] * len(keep)
     for node in kept:
         if node != ROOT:
-            carries[parents[node]] = 1
+            carries[parents[node]] = True
     siblings: dict[int, list[int]] = {}
     for node in compress(range(1, len(keep)), map(carries.__getitem__, islice(parents, 1, None))):
         parent = parents[node]

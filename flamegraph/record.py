@@ -1,6 +1,6 @@
 """Records: what a NamedTuple is to its reader and to a type checker, where start-up counts.
 
-Loading `typing` and making a dozen NamedTuples takes as long as drawing some three thousand frames, so what
+Loading `typing` and making a dozen NamedTuples takes as long as drawing a thousand frames, so what
 every picture needs is made of these, and modules that every picture needs load `typing` for type checkers
 alone (`TYPE_CHECKING = False`, which they take for true).
 """

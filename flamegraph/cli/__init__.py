@@ -102,8 +102,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="flamegraph")
     called = next((word for word in words if not word.startswith("-")), "")
-    # A parser takes half a millisecond to make: the others are there for the list, which is shown if it is
-    # asked for before a command, and when none of them is called.
+    # A parser takes a third of a millisecond to make: the others are there for the list, which is shown if it
+    # is asked for before a command, and when none of them is called.
     alone = [command for command in COMMANDS if [command.name] == words[:1]]
     for command in alone or COMMANDS:
         if command.name != called:
