@@ -27,7 +27,7 @@ from array import array
 from collections.abc import Callable, Iterable
 from itertools import repeat
 
-from flamegraph.formats.lines import LONGEST_LINE, without_end
+from flamegraph.formats.lines import LONGEST_LINE
 from flamegraph.profile import ROOT, Profile, Weight
 
 DEEPEST = 100_000
@@ -55,7 +55,7 @@ class StackTree:
         self._known: dict[int, int] = {}
         self._names: dict[bytes, int] = {}
         self._ends: dict[bytes, tuple[int, int]] = {}
-        self._edges = array("q", [ROOT])
+        self._edges = [ROOT]
         self._weights: dict[int, int] = {}
         self._fractions: dict[int, list[float]] = {}
         self._walked: dict[int, int] | None = None
@@ -114,7 +114,7 @@ class StackTree:
         column = list(map(weights.pop, edges, repeat(0)))
         column.extend(weights.values())
         edges.extend(weights)
-        name, parent = _halves(edges)
+        name, parent = _halves(array("q", edges))
         parent[ROOT] = -1
         return Profile(parent, name, column, [b"", *self._names], unit, metadata)
 
@@ -128,9 +128,10 @@ class StackTree:
     def _new_end(self, last: bytes, line: bytes) -> tuple[int, int] | None:
         """The name and the count in a line's last frame; None if they are not plainly there. Few ends differ
         in a large file, so they are kept."""
-        frame, _, count = without_end(last).rpartition(b" ")
-        if not last.endswith(b"\n") and len(line) >= LONGEST_LINE:
+        if len(line) >= LONGEST_LINE and not last.endswith(b"\n"):
             raise TooDeep
+        frame, _, count = last.rpartition(b" ")
+        count = count.removesuffix(b"\n").removesuffix(b"\r")
         if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS or frame.startswith(_COMMENT):
             return None
         if len(self._ends) >= _ENDS_KEPT:
