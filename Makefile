@@ -13,7 +13,7 @@ CONFIG ?=
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test lint bench stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test lint bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -55,6 +55,9 @@ lint: $(STAMP)  ## ruff, mypy strict and the import contracts
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench
+
+faults: $(STAMP) etcd  ## break a cluster of three in every way under load; root cuts networks and fills disks
+	@$(BIN)/python -m diag.faults $(ARGS)
 
 stubs: $(STAMP)  ## generate the gRPC stubs from our .proto files
 	@$(BIN)/python -m diag.rpc.generate

@@ -2,8 +2,9 @@
 
 Each client holds one node and goes on to the next when a call fails. Its turns are in part writes to keys of
 its own, a counter increased once or a put, which must be there at the end if they were acknowledged, and in
-part reads and writes of a few registers that all clients share. Every tenth acknowledged write is
-read back at once through another node.
+part reads and writes of a few registers that all clients share. Half of the clients roam: they read through
+other nodes than they write through, and read every fifth acknowledged write back there at once. The other
+half keeps to one node, so that a node that does not answer does not hold up the writes at the others.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ COUNTERS = "once"
 PUTS = "put"
 REGISTERS = "register"
 
-_READ_BACK_EVERY = 10
+_READ_BACK_EVERY = 5
 _PAUSE_AFTER_FAILURE = 0.05
 
 
@@ -119,7 +120,8 @@ class Clients:
             return
         self.ledger.acked[key] = value
         self.ledger.ack_times.append(time.monotonic())
-        if len(self.ledger.acked) % _READ_BACK_EVERY == 0:
+        client.acked += 1
+        if client.roams and client.acked % _READ_BACK_EVERY == 0:
             await self._read_back(client, key)
 
     async def _read_back(self, client: "_Client", key: str) -> None:
@@ -134,7 +136,7 @@ class Clients:
     async def _register(self, client: "_Client", key: str, value: str) -> None:
         """One of get, put, compare-and-set and delete; conditions name the seq this client saw last."""
         kind = client.random.choices([Kind.GET, Kind.PUT, Kind.DELETE], [5, 4, 1])[0]
-        node = client.another() if kind is Kind.GET else client.node
+        node = client.another() if kind is Kind.GET and client.roams else client.node
         conditional = kind is not Kind.GET and client.random.random() < 0.6
         expected = client.seqs.get(key, 0) if conditional else None
         pending = self._history.begin(
@@ -164,7 +166,9 @@ class _Client:
         self.number = number
         self.random = source
         self.seqs: dict[str, int] = {}
+        self.acked = 0
         self._names = list(nodes)
+        self.roams = number // len(self._names) % 2 == 0
         self._at = number % len(self._names)
         self._callers = {name: Caller(endpoint, deadline) for name, endpoint in nodes.items()}
 

@@ -5,6 +5,8 @@ clock moves either. It works for programs that ask the C library for the time, a
 and so etcd, ask the kernel and keep the true time.
 """
 
+import os
+import sys
 from pathlib import Path
 
 from diag.errors import Unavailable
@@ -14,15 +16,27 @@ _LIBRARIES = (
     "/usr/lib/faketime/libfaketimeMT.so.1",
 )
 
+# Python sleeps until an absolute time of the monotonic clock, which libfaketime 0.9.10 refuses.
+_SLEEP = """import select, time
+
+def sleep(seconds):
+    select.select([], [], [], seconds)
+
+time.sleep = sleep
+"""
+
 
 class Clock:
-    """A clock read from ``file``. ``environment`` is for the process that shall have it.
+    """A clock read from ``file``. ``environment`` is for the Python process that shall have it.
 
-    Raises Unavailable where libfaketime is missing.
+    A directory beside the file holds what mends its sleep. Raises Unavailable where libfaketime is missing.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        mends = file.with_name(f"{file.name}.python")
+        mends.mkdir(exist_ok=True)
+        (mends / "sitecustomize.py").write_text(_SLEEP)
         library = _library()
         if library is None:
             raise Unavailable("libfaketime is not installed (Debian: apt install faketime).")
@@ -32,6 +46,7 @@ class Clock:
             # Without a cache every look at the clock reads the file, and a node is several times slower.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "PYTHONPATH": os.pathsep.join([str(mends), *(str(Path(entry).resolve()) for entry in sys.path)]),
         }
         self.jump(0)
 

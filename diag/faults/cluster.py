@@ -1,6 +1,6 @@
 """What a scenario needs of a cluster: meta processes with their etcd members, or one embedded node."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from diag.faults.answers import LostAnswers
@@ -83,8 +83,8 @@ class Cluster(Protocol):
         """The node whose member leads, by the view of a majority; None when there is none."""
         ...
 
-    def digest(self, name: str) -> Digest:
-        """Index and content hash, taken together."""
+    def digests(self) -> Mapping[str, Digest]:
+        """Index and content hash of every node, each taken together; all at one index once they are even."""
         ...
 
 

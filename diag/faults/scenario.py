@@ -32,7 +32,8 @@ class Fault:
 
     ``acks`` says whether the cluster must go on to acknowledge while broken: True for the loss of a minority,
     False where it must not acknowledge anything at all (no quorum), None where either is right.
-    ``longest_gap`` bounds the time without acknowledgements, in seconds, None for no bound.
+    ``longest_gap`` bounds the time without acknowledgements, in seconds, None for no bound. ``least`` is how
+    many seconds it lasts at least, where what it shows takes that long.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Fault:
     heal: Callable[[Cluster], Awaitable[None]]
     acks: bool | None = True
     longest_gap: float | None = 10.0
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ async def run(
     clients: int = 12,
     directory: Path | None = None,
 ) -> Row:
-    """Hold ``fault`` for ``seconds`` under load and judge what the cluster kept.
+    """Hold ``fault`` for ``seconds``, or longer if it must be, under load and judge what the cluster kept.
 
     The history of the shared registers is written to ``directory`` when one is given. The cluster is
     whole again afterwards, unless the row says that it did not recover.
@@ -78,7 +80,7 @@ async def run(
             try:
                 await fault.inject(cluster)
                 bites = time.monotonic() + pace.grace
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(max(seconds, fault.least))
                 problems += _while_broken(fault, load.ledger, bites, time.monotonic())
             except CannotHere as error:
                 return Row(fault.name, skipped=str(error))
@@ -165,7 +167,7 @@ async def _differences(cluster: Cluster, seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            digests = {name: await asyncio.to_thread(cluster.digest, name) for name in cluster.names}
+            digests = await asyncio.to_thread(cluster.digests)
         except MetaError as error:
             trouble = f"a node's state cannot be read: {error}"
         else:

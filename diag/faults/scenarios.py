@@ -7,6 +7,7 @@ faults for one run. What a machine or a cluster cannot do raises CannotHere, wit
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from diag.errors import Unavailable
@@ -19,6 +20,12 @@ from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
 _LOST_SHARE = 0.01
+#: Seconds that writes may pause: hardly at all where the leader is well, an election's time where it is
+#: gone, and more where nobody is told that it is, since deadlines pass first.
+_PAUSE = 1.5
+_PAUSE_OF_TRANSFER = 1.0
+_PAUSE_OF_ELECTION = 3.0
+_PAUSE_OF_SILENCE = 4.0
 _ELECTION_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
@@ -28,14 +35,28 @@ def scenarios() -> Sequence[Fault]:
     return [*_kills(), *_freezes(), *_links(), *_disks(), *_clocks(), _lost_answers(), *_members()]
 
 
+def needs_moved(fault: Fault) -> bool:
+    """Whether the fault needs clocks or proxies, which slow a cluster down: it gets one of its own."""
+    return fault.name in {each.name for each in (*_clocks(), _lost_answers())}
+
+
 def _kills() -> list[Fault]:
     return [
-        _fault("kill -9 of the leader's etcd", lambda victims: _kill_etcd),
+        _fault("kill -9 of the leader's etcd", lambda victims: _kill_etcd, pause=_PAUSE_OF_ELECTION),
+        _fault(
+            "kill -9 of the leader's meta process",
+            lambda victims: _kill_meta(victims, _the_leader),
+            pause=_PAUSE_OF_ELECTION,
+        ),
         _fault("kill -9 of a meta process", lambda victims: _kill_node(victims, _a_follower)),
-        _fault("kill -9 of the leader's node", lambda victims: _kill_node(victims, _the_leader)),
+        _fault(
+            "kill -9 of the leader's node",
+            lambda victims: _kill_node(victims, _the_leader),
+            pause=_PAUSE_OF_ELECTION,
+        ),
         _fault("kill -9 of everything", _kill_everything, acks=False),
         _fault("no quorum", _kill_majority, acks=False),
-        _fault("restart of every node in turn", lambda victims: _restart_in_turn),
+        _fault("restart of every node in turn", lambda victims: _restart_in_turn, pause=_PAUSE_OF_ELECTION),
     ]
 
 
@@ -43,8 +64,18 @@ def _freezes() -> list[Fault]:
     return [
         _fault("freeze a meta process", lambda victims: _freeze(victims, _a_follower, "meta"), _thaw),
         _fault("freeze a follower's etcd", lambda victims: _freeze(victims, _a_follower, "etcd"), _thaw),
-        _fault("freeze the leader's etcd", lambda victims: _freeze(victims, _the_leader, "etcd"), _thaw),
-        _fault("freeze the leader's node", lambda victims: _freeze(victims, _the_leader, "both"), _thaw),
+        _fault(
+            "freeze the leader's etcd",
+            lambda victims: _freeze(victims, _the_leader, "etcd"),
+            _thaw,
+            pause=_PAUSE_OF_SILENCE,
+        ),
+        _fault(
+            "freeze the leader's node",
+            lambda victims: _freeze(victims, _the_leader, "both"),
+            _thaw,
+            pause=_PAUSE_OF_SILENCE,
+        ),
     ]
 
 
@@ -66,7 +97,9 @@ def _links() -> list[Fault]:
 
     return [
         _fault("cut off a follower", lambda victims: isolate(_a_follower), _reconnect),
-        _fault("cut off the leader", lambda victims: isolate(_the_leader), _reconnect),
+        _fault(
+            "cut off the leader", lambda victims: isolate(_the_leader), _reconnect, pause=_PAUSE_OF_SILENCE
+        ),
         _fault("cut between leader and follower", lambda victims: part, _reconnect),
         _fault("cut from follower to leader only", lambda victims: to_leader, _reconnect),
         _fault("cut from leader to follower only", lambda victims: from_leader, _reconnect),
@@ -85,8 +118,9 @@ def _disks() -> list[Fault]:
     def on(choose: "Choice", breaks: Callable[[Disk], None]) -> "Builder":
         def build(victims: "Victims") -> "Breaking":
             def strike(cluster: Cluster) -> None:
-                victims.add(choose(cluster))
-                breaks(_disk(cluster, choose(cluster)))
+                name = choose(cluster)
+                breaks(_disk(cluster, name))
+                victims.add(name)
 
             return strike
 
@@ -166,7 +200,7 @@ def _members() -> list[Fault]:
         _fault("compaction past a node that is down", compact_past),
         _fault("wipe and rejoin", wipe),
         _fault("learner, promote, remove", lambda victims: learner),
-        _fault("transfer of leadership", lambda victims: transfer),
+        _fault("transfer of leadership", lambda victims: transfer, pause=_PAUSE_OF_TRANSFER),
     ]
 
 
@@ -178,14 +212,22 @@ Healing = Callable[[Cluster, Victims], None]
 
 
 def _revive(cluster: Cluster, victims: Victims) -> None:
-    """Start what does not run."""
-    for name in sorted(victims):
-        if not cluster.is_running(name):
-            cluster.start(name)
+    """Start what does not run, all at once: none is healthy before a majority is there."""
+    dead = [name for name in sorted(victims) if not cluster.is_running(name)]
     victims.clear()
+    with ThreadPoolExecutor() as pool:
+        for started in [pool.submit(cluster.start, name) for name in dead]:
+            started.result()
 
 
-def _fault(name: str, build: Builder, heal: Healing = _revive, *, acks: bool | None = True) -> Fault:
+def _fault(
+    name: str,
+    build: Builder,
+    heal: Healing = _revive,
+    *,
+    acks: bool | None = True,
+    pause: float = _PAUSE,
+) -> Fault:
     """A fault whose blocking halves run off the event loop, on which the clients are at work."""
     victims: Victims = set()
     strike = build(victims)
@@ -196,7 +238,7 @@ def _fault(name: str, build: Builder, heal: Healing = _revive, *, acks: bool | N
     async def mend(cluster: Cluster) -> None:
         await asyncio.to_thread(heal, cluster, victims)
 
-    return Fault(name, inject, mend, acks)
+    return Fault(name, inject, mend, acks, pause, least=pause + 1.0 if acks else 0.0)
 
 
 def _kill_etcd(cluster: Cluster) -> None:
@@ -206,6 +248,18 @@ def _kill_etcd(cluster: Cluster) -> None:
 
 def _kill_node(victims: Victims, choose: Choice) -> Breaking:
     return lambda cluster: _kill_nodes(cluster, [choose(cluster)], victims)
+
+
+def _kill_meta(victims: Victims, choose: Choice) -> Breaking:
+    """Its etcd must not outlive it."""
+
+    def strike(cluster: Cluster) -> None:
+        name = choose(cluster)
+        victims.add(name)
+        processes.kill_one(cluster.pids(name).meta)
+        cluster.killed(name)
+
+    return strike
 
 
 def _kill_everything(victims: Victims) -> Breaking:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import grpc.aio
@@ -67,7 +67,7 @@ class SingleNode:
     def leader(self) -> str | None:
         return self.NAME if self.is_running(self.NAME) else None
 
-    def digest(self, name: str) -> Digest:
+    def digests(self) -> Mapping[str, Digest]:
         """Of its export. Raises Unavailable while writes land in between, or when nothing answers."""
         before = self._applied()
         try:
@@ -76,7 +76,7 @@ class SingleNode:
             raise Unavailable(f"The node does not export: {error.details()}") from error
         if self._applied() != before:
             raise Unavailable("The node applies writes; its state and its index cannot be taken together.")
-        return Digest(before, content)
+        return {self.NAME: Digest(before, content)}
 
     def _applied(self) -> int:
         try:

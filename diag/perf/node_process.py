@@ -23,11 +23,11 @@ class NodeProcess:
     """One node; as a context manager it is healthy on entry and gone on exit.
 
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
-    can find a restarted node. ``scratch`` is where the node puts temporary files,
-    None for the system's place;
-    ``environment`` is added to ours; ``joins`` are raft addresses of a cluster's nodes.
-    ``start`` raises Unavailable with the node's last
-    words when it ends early or is not healthy within ``timeout`` seconds.
+    can find a restarted node. It listens at ``host``, and ``joins`` are raft addresses of a cluster's nodes;
+    the attribute counts at each start. ``within`` stands before the command, to run it elsewhere (``ip netns
+    exec``). ``raft_dir`` is in ``directory`` by default; what it says always is. ``scratch`` is where it
+    puts temporary files, None for the system's place; ``environment`` is added to ours. ``start`` raises
+    Unavailable with the node's last words when it ends early or is not healthy within ``timeout`` seconds.
     """
 
     def __init__(
@@ -39,11 +39,16 @@ class NodeProcess:
         environment: Mapping[str, str] | None = None,
         timeout: float = 30.0,
         joins: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+        raft_dir: Path | None = None,
     ) -> None:
         self.directory = directory
-        self.grpc, self.admin, self.raft = (f"127.0.0.1:{port}" for port in free_ports(3))
-        membership = [word for address in joins for word in ("--join", address)] or ["--single"]
-        self._flags = [*membership, *flags]
+        self.joins = list(joins)
+        self.grpc, self.admin, self.raft = (f"{host}:{port}" for port in free_ports(3))
+        self._raft_dir = raft_dir or directory / "raft"
+        self._within = list(within)
+        self._flags = list(flags)
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
         self._timeout = timeout
@@ -70,13 +75,16 @@ class NodeProcess:
         """The process id of the running node."""
         return self._running().pid
 
-    def start(self) -> float:
-        """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200."""
+    def start(self, more: Sequence[str] = ()) -> float:
+        """Start and wait for ``/v1/health``; seconds from the start of the process to the first 200.
+
+        ``more`` are flags of this run only.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "diag", "serve", *self._arguments()],
+                [*self._within, sys.executable, "-m", "diag", "serve", *self._arguments(), *more],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -118,8 +126,10 @@ class NodeProcess:
             raise Unavailable(f"The node ended with status {status}. Its last words: {tail(self._errors)}")
 
     def _arguments(self) -> list[str]:
+        joins = [word for address in self.joins for word in ("--join", address)]
         return [
-            *("--raft-dir", str(self.directory / "raft")),
+            *(joins or ["--single"]),
+            *("--raft-dir", str(self._raft_dir)),
             *("--admin-api-address", self.admin),
             *("--grpc-api-address", self.grpc),
             *("--raft-api-port", self.raft.rpartition(":")[2]),

@@ -33,8 +33,7 @@ from diag.replication.peers import GrpcPeers
 from diag.replication.progress import Progress
 from diag.replication.relayed_membership import RelayedMembership
 from diag.replication.renewal import Renewal
-from diag.replication.source import LogSource
-from diag.replication.sources import Sources
+from diag.replication.sources import Sources, ways
 from diag.replication.state import State
 from diag.replication.view import Seen, View
 
@@ -72,6 +71,7 @@ class ClusterEngine:
         self._state = State(raft.raft_dir / DATA_DIR, self.snapshots, raft.id)
         self.peers = GrpcPeers(self._addresses, access)
         self._sources = Sources([])
+        self._led = 0  # the node that led when last one did
         self._peer_sources: dict[PeerClient, PeerSource] = {}
 
     async def start(self) -> None:
@@ -239,16 +239,22 @@ class ClusterEngine:
         await asyncio.to_thread(self._state.renew, info)
 
     def _use_sources(self, seen: Seen) -> None:
-        """The own member first, unless it is a learner's, which answers nothing; then other voters."""
+        """The own member first, unless it is a learner's, which answers nothing; then other voters.
+
+        The last leader comes last: where the own member waits in vain, it is the likeliest to be down.
+        """
         if not hasattr(self, "source"):
             return
-        own: list[LogSource] = [] if seen.state == "Learner" else [self.source]
+        if seen.leader is not None:
+            self._led = seen.leader.node_id
         others = [
-            self._through(voter.node_id)
+            voter.node_id
             for voter in seen.voters
             if voter.node_id != self._node.node_id and voter.grpc_advertise
         ]
-        self._sources.replace([*own, *others])
+        others.sort(key=lambda node_id: node_id == self._led)
+        own = None if seen.state == "Learner" else self.source
+        self._sources.replace(ways(own, [self._through(node_id) for node_id in others]))
 
     def _voters(self) -> list[PeerClient]:
         return [self.peers.client(voter.node_id) for voter in self._view.seen.voters if voter.grpc_advertise]

@@ -9,6 +9,9 @@ from diag.replication.peer_wire import SILENCE, check_record
 from diag.replication.source import Entry, Head
 from diag.replication.stubs import peer_pb2 as pb
 
+#: A little more than the peer itself waits for its member: one that is silent for longer is down.
+_SECONDS = 1.5
+
 
 class PeerSource:
     """A ``LogSource``. ``silence`` is how many seconds a tail may be without even a sign of life."""
@@ -26,13 +29,13 @@ class PeerSource:
         """Make the record the newest; its revision. After Unavailable it may still be taken later."""
         check_record(record)
         with _as_a_way():
-            reply = await self._client.call("Append", pb.AppendRequest(record=record))
+            reply = await self._client.call("Append", pb.AppendRequest(record=record), _SECONDS)
         return int(reply.revision)
 
     async def head(self) -> Head:
         """The newest record, by agreement of a majority that the other node's member asked."""
         with _as_a_way():
-            reply = await self._client.call("Head", pb.HeadRequest())
+            reply = await self._client.call("Head", pb.HeadRequest(), _SECONDS)
         leader = reply.leader if reply.HasField("leader") else None
         return Head(reply.version, reply.revision, reply.term, leader)
 

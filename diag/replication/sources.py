@@ -10,6 +10,17 @@ from diag.replication.source import LogSource
 _AWAY = 10.0
 
 
+def ways(own: LogSource | None, others: Sequence[LogSource]) -> list[LogSource]:
+    """The own member, and again after each of the others, best first.
+
+    When it did not answer, most often the cluster has no leader for a moment: nobody else knows better then,
+    and one of the others may be what went down.
+    """
+    if own is None:
+        return list(others)
+    return [own, *(way for other in others[:-1] for way in (other, own)), *others[-1:]]
+
+
 class Sources:
     """The ways there are, the preferred one first; ``replace`` them as members come and go."""
 

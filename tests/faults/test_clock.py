@@ -41,3 +41,14 @@ def test_it_jumps_while_the_process_runs_and_deadlines_do_not(tmp_path: Path) ->
             until(lambda jump=jump: abs(ahead()[0] - jump) < 30)  # type: ignore[misc]
             assert abs(ahead()[1]) < 30
         asks.close()
+
+
+def test_sleeping_goes_on(tmp_path: Path) -> None:
+    """libfaketime refuses the absolute times that Python sleeps until."""
+    clock = Clock(tmp_path / "clock")
+    code = "import time; before = time.monotonic(); time.sleep(0.1); print(time.monotonic() - before)"
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | clock.environment, capture_output=True, text=True
+    )
+    assert told.stderr == ""
+    assert float(told.stdout) >= 0.1

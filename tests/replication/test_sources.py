@@ -3,7 +3,7 @@
 import pytest
 
 from diag.errors import Unavailable
-from diag.replication.sources import Sources
+from diag.replication.sources import Sources, ways
 from tests.replication.memory_log import MemoryLog
 
 LOG = MemoryLog()
@@ -58,3 +58,12 @@ def test_the_one_in_use_stays_when_others_come_and_go() -> None:
     assert sources.current is PEER
     sources.replace([OWN, OTHER])
     assert sources.current is OWN
+
+
+def test_the_own_member_has_its_turn_between_the_others() -> None:
+    own, one, two, three = (LOG.source(name) for name in ("own", "one", "two", "three"))
+    assert ways(None, []) == []
+    assert ways(None, [one, two]) == [one, two]
+    assert ways(own, []) == [own]
+    assert ways(own, [one]) == [own, one]
+    assert ways(own, [one, two, three]) == [own, one, own, two, own, three]
