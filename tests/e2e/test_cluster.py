@@ -28,11 +28,11 @@ def view(node_id: int, node: NodeProcess) -> dict[str, object]:
     }
 
 
-def settled(cluster: Cluster) -> bool:
-    """Whether every node names the same leader, and all members."""
+def settled(cluster: Cluster, learners: int = 0) -> bool:
+    """Whether every node names a leader, and all members for what they are."""
     told = [status(node) for node in cluster.nodes.values()]
-    members = [one["voters"] + one["non_voters"] for one in told]
-    return all(one["leader"] for one in told) and all(len(some) == len(told) for some in members)
+    members = [(len(one["voters"]), len(one["non_voters"])) for one in told]
+    return all(one["leader"] for one in told) and set(members) == {(len(told) - learners, learners)}
 
 
 def test_they_find_each_other_and_tell_the_same(shared: Cluster) -> None:
@@ -126,7 +126,7 @@ def test_a_learner_serves_and_is_promoted(alone: Cluster, capsys: pytest.Capture
     first, learner = alone.nodes[1], alone.add(2, "--learner")
     put(first, "early", b"1")
     alone.start(2)
-    until(lambda: settled(alone))
+    until(lambda: settled(alone, 1))
     for node in (first, learner):
         assert status(node)["voters"] == [view(1, first)]
         assert status(node)["non_voters"] == [view(2, learner)]
