@@ -55,7 +55,7 @@ class StackTree:
         self._known: dict[int, int] = {}
         self._names: dict[bytes, int] = {}
         self._ends: dict[bytes, tuple[int, int]] = {}
-        self._edges = [ROOT]
+        self._edges = array("q", [ROOT])
         self._weights: dict[int, int] = {}
         self._fractions: dict[int, list[float]] = {}
         self._walked: dict[int, int] | None = None
@@ -114,7 +114,7 @@ class StackTree:
         column = list(map(weights.pop, edges, repeat(0)))
         column.extend(weights.values())
         edges.extend(weights)
-        name, parent = _halves(array("q", edges))
+        name, parent = _halves(edges)
         parent[ROOT] = -1
         return Profile(parent, name, column, [b"", *self._names], unit, metadata)
 
