@@ -6,7 +6,7 @@ the work per stack does not grow with its depth. Only nodes that have children n
 last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
 edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 1 MiB of prefixes, keys
+Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 256 KiB of prefixes, keys
 are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance of
 n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
 Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
@@ -29,7 +29,7 @@ from itertools import repeat
 from flamegraph.formats.lines import LONGEST_LINE
 from flamegraph.profile import ROOT, Profile, Weight
 
-EXACT_BYTES = 1 << 20
+EXACT_BYTES = 1 << 18
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
