@@ -6,12 +6,12 @@ the work per stack does not grow with its depth. Only nodes that have children n
 last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
 edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 256 KiB of prefixes, keys
-are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance of
-n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
-Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
-Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed. To keep
-and compare the prefixes takes a fifth of the time of reading them, so the budget is small.
+Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 256 KiB of prefixes,
+keys are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a
+chance of n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The
+hash is Python's own, SipHash with a key drawn at random for each process, so that no file can be made to
+collide. Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the
+speed. To keep and compare the prefixes takes a fifth of the time of reading them, so the budget is small.
 
 Stacks of more than 16 KiB would be shortened at a cost that grows with the square of their depth. After the
 first of them, unknown prefixes are walked from the root, edge by edge.
