@@ -173,12 +173,13 @@ class ClusterEngine:
 
     async def _start_log(self, binary: EtcdBinary) -> None:
         progress = Progress(self.peers, self._node.node_id, lambda: self._view.seen.state == "Leader")
-        try:
-            await self._open_log(binary, progress)
-        except Compacted as compacted:
-            _log.warning("%s: the state is fetched from another node", compacted)
-            await self._renew()
-            await self._open_log(binary, progress)
+        while not hasattr(self, "log"):
+            try:
+                await self._open_log(binary, progress)
+            except Compacted as compacted:
+                # Again and again under load: the log may be cut anew while the snapshot is on its way.
+                _log.warning("%s: the state is fetched from another node", compacted)
+                await self._renew()
         polling = asyncio.create_task(progress.run(), name="cluster-progress")
         self._running.push_async_callback(_end, polling)
 
