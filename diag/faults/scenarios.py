@@ -19,7 +19,7 @@ from diag.faults.network import Network
 from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
-_LOST_SHARE = 0.01
+_LOST_SHARE = 0.05
 #: Seconds that writes may pause: hardly at all where the leader is well, an election's time where it is
 #: gone, and more where nobody is told that it is, since deadlines pass first.
 _PAUSE = 1.5
@@ -176,7 +176,7 @@ def _lost_answers() -> Fault:
             if proxy is not None:
                 proxy.lose(0)
 
-    return _fault("lost answers", lambda victims: strike, heal, acks=None)
+    return _fault("lost answers", lambda victims: strike, heal, acks=None, least=6.0)
 
 
 def _members() -> list[Fault]:
