@@ -25,8 +25,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.check import Finding, Limits, Verdict, check
     from flamegraph.csp import csp_hashes
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from flamegraph.errors import FlamegraphError, InputError, OptionError, OutputError, VerdictError
     from flamegraph.formats import read, write
     from flamegraph.formats.folded import read_differential, read_folded, write_folded
+    from flamegraph.hot import Hot
     from flamegraph.html import render_html
-    from flamegraph.profile import Hot, Profile
+    from flamegraph.profile import Profile
     from flamegraph.svg import render
     from flamegraph.transform import (
         collapse_recursion,
@@ -98,8 +99,9 @@ _MODULES = {
     "errors": ("FlamegraphError", "InputError", "OptionError", "OutputError", "VerdictError"),
     "formats": ("read", "write"),
     "formats.folded": ("read_differential", "read_folded", "write_folded"),
+    "hot": ("Hot",),
     "html": ("render_html",),
-    "profile": ("Hot", "Profile"),
+    "profile": ("Profile",),
     "svg": ("render",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

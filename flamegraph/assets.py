@@ -6,7 +6,19 @@ import os
 from functools import cache
 
 #: In the order they are put together: each part uses only what stands before it.
-_PARTS = ("text.js", "frames.js", "search.js", "address.js", "paint.js", "tip.js", "viewer.js")
+_PARTS = (
+    "text.js",
+    "frames.js",
+    "search.js",
+    "address.js",
+    "paint.js",
+    "tip.js",
+    "tools.js",
+    "sizes.js",
+    "state.js",
+    "keys.js",
+    "viewer.js",
+)
 
 
 @cache

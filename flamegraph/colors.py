@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
 from zlib import crc32
 
 from flamegraph import palettes
 from flamegraph.errors import OptionError
 from flamegraph.palettes import CLASSES, GREY_CLASS, UNCHANGED, Palette
+from flamegraph.record import Record
 
 _SHADES = 4
 _PACKAGE_SHADES = 2
@@ -31,7 +31,7 @@ _LONGEST = 1000
 _REMEMBERED = 8192
 
 
-class Coloring(NamedTuple):
+class Coloring(Record):
     """A palette and what picks the class of a frame from its name, marks of its kind included."""
 
     palette: Callable[[], Palette]

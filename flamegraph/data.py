@@ -15,13 +15,13 @@ in XML, in HTML and in JSON.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from flamegraph.palettes import ROOT_CLASS, UNCHANGED
 from flamegraph.profile import ROOT, Weight
 from flamegraph.subject import Shape, Subject
 from flamegraph.units import Wording, wording
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 

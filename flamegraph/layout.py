@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import compress, islice
-from typing import NamedTuple
 
 from flamegraph.errors import OptionError
 from flamegraph.profile import ROOT, Profile, Weight
+from flamegraph.record import Record
 from flamegraph.text import shown_name
 
 ROOT_NAME = "all"
 
 
-class Frame(NamedTuple):
+class Frame(Record):
     """One rectangle. `x` and `width` in pixels from the root's left edge, `start` in the profile's unit."""
 
     node: int
@@ -126,10 +126,11 @@ def _siblings(
 ) -> dict[int, list[int]]:
     """In order, the children of each node that carries frames; those too narrow are needed for their room."""
     parents = profile.parent
-    carries = bytearray(len(keep))
+    # A list, which gives its items away faster than bytes do.
+    carries = [False] * len(keep)
     for node in kept:
         if node != ROOT:
-            carries[parents[node]] = 1
+            carries[parents[node]] = True
     siblings: dict[int, list[int]] = {}
     for node in compress(range(1, len(keep)), map(carries.__getitem__, islice(parents, 1, None))):
         parent = parents[node]

@@ -8,10 +8,10 @@ Text on any of them has a contrast of 4.5:1 or more, and so has text on the page
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from flamegraph.record import Record
 
 
-class Theme(NamedTuple):
+class Theme(Record):
     """What is not a frame, as `#rrggbb`; `label` is the text on frames, `match_label` on search results."""
 
     match: str
@@ -24,7 +24,7 @@ class Theme(NamedTuple):
     line: str
 
 
-class Palette(NamedTuple):
+class Palette(Record):
     """Frame colours by class for either theme, and the second colour of those that are hatched."""
 
     light: tuple[str, ...]

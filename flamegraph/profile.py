@@ -12,22 +12,17 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
 
 from flamegraph.errors import InputError
 from flamegraph.units import check_unit
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flamegraph.hot import Hot
+
 Weight = int | float
 ROOT = 0
 _TOO_HEAVY = 1 << 63
-
-
-class Hot(NamedTuple):
-    """One function over all its calls. `total` counts a recursive function once per stack."""
-
-    name: str
-    self: Weight
-    total: Weight
 
 
 class Profile:
@@ -68,18 +63,22 @@ class Profile:
     ) -> Profile:
         """A profile of (frames from the outermost caller inwards, weight) pairs; equal stacks are added up.
 
-        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more.
+        Raises InputError for a weight that is negative, not a finite number, or 2^63 or more, and for what is
+        no such pair.
         """
         tree = TreeBuilder()
-        for frames, weight in stacks:
-            if not 0 <= weight < _TOO_HEAVY:
+        if not isinstance(stacks, Iterable):
+            raise InputError(
+                f"{stacks!r:.60} is no list of stacks; pairs of frames and a weight are expected."
+            )
+        for stack in stacks:
+            try:
+                _add_stack(tree, *stack)
+            except (AttributeError, TypeError) as error:
                 raise InputError(
-                    f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
-                )
-            node = ROOT
-            for frame in frames:
-                node = tree.child(node, frame.encode("utf-8", "surrogatepass"))
-            tree.add(node, weight)
+                    f"{stack!r:.80} is no stack; a pair of frames, outermost first, and a weight is "
+                    "expected, as in (('main', 'work'), 12)."
+                ) from error
         return tree.build(unit, metadata)
 
     @property
@@ -102,6 +101,8 @@ class Profile:
 
     def top(self, n: int) -> list[Hot]:
         """The n functions with the largest weight of their own, largest first."""
+        from flamegraph.hot import Hot
+
         own = self.self_by_name()
         whole = self._totals_by_name()
         order = sorted(own, key=lambda name: (-own[name], -whole[name], self.names[name]))
@@ -213,6 +214,20 @@ class TreeBuilder:
         return Profile(
             array("q", self.parent), array("q", self.name), self.weights, self.names, unit, metadata
         )
+
+
+def _add_stack(tree: TreeBuilder, frames: Sequence[str], weight: Weight) -> None:
+    if isinstance(frames, str):
+        # It would pass for a frame a letter.
+        raise TypeError
+    if not 0 <= weight < _TOO_HEAVY:
+        raise InputError(
+            f"A stack weighs {weight!r:.40}; a weight is a finite number, zero or more, under 2^63."
+        )
+    node = ROOT
+    for frame in frames:
+        node = tree.child(node, frame.encode("utf-8", "surrogatepass"))
+    tree.add(node, weight)
 
 
 def add_to_parents(totals: list[Weight], parent: Sequence[int]) -> None:

@@ -45,7 +45,9 @@ def with_fallbacks(rules: str, colors: dict[str, str]) -> str:
 
 def theme_colors(theme: Theme) -> dict[str, str]:
     """The colours of a theme by the name rules use."""
-    return {field.replace("_", "-"): color for field, color in zip(theme._fields, theme, strict=True)}
+    return {
+        field.replace("_", "-"): color for field, color in zip(theme.fields(), theme.values(), strict=True)
+    }
 
 
 def _class_rules(palette: Palette) -> Iterator[str]:

@@ -7,23 +7,26 @@ over a tree whose widths may be those of either profile, the larger of both, or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
 
 from flamegraph.colors import change_class, coloring
 from flamegraph.errors import OptionError
 from flamegraph.layout import ROOT_NAME, Layout, check_widths, layout, place, wide_nodes
 from flamegraph.palettes import NEW_CLASS, ROOT_CLASS, UNCHANGED, VANISHED_CLASS, Palette, change
 from flamegraph.profile import ROOT, Profile, Weight
+from flamegraph.record import Record
 from flamegraph.text import shown_name
 from flamegraph.units import format_share, format_value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 
+_REMEMBERED = 1024
 WIDTHS = ("new", "base", "max", "delta")
 
 
-class Shape(NamedTuple):
+class Shape(Record):
     """One way to spread the frames: the weights their widths stand for, where that puts them, and a name."""
 
     name: str
@@ -31,7 +34,7 @@ class Shape(NamedTuple):
     placed: Layout
 
 
-class Subject(NamedTuple):
+class Subject(Record):
     """All that is drawn. Frames are those of the first shape, row by row; a second one holds the same frames
     in the same order. `names` are the distinct names shown, `name_ids` the name of each frame as an index
     into them, `kinds` the class of each frame."""
@@ -59,9 +62,14 @@ class Subject(NamedTuple):
         name = self.names[self.name_ids[frame]]
         if self.comparison is not None:
             return f"{name} ({compared(self.comparison, self.placed.nodes[frame])})"
-        total = self.placed.totals[frame]
-        value = format_value(total, self.profile.unit, self.si)
-        return f"{name} ({value}, {format_share(total, self.profile.total)})"
+        profile, placed = self.profile, self.placed
+        return f"{name} ({_weight(placed.totals[frame], profile.total, profile.unit, self.si)})"
+
+
+@lru_cache(_REMEMBERED)
+def _weight(total: Weight, whole: Weight, unit: str, si: bool) -> str:
+    # A frame often weighs what its caller does.
+    return f"{format_value(total, unit, si)}, {format_share(total, whole)}"
 
 
 def of_profile(profile: Profile, palette: str, width: float, min_width: float, si: bool) -> Subject:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from flamegraph.layout import name_of
 from flamegraph.profile import ROOT, Profile, Weight
@@ -13,6 +12,7 @@ from flamegraph.subject import Subject, compared
 from flamegraph.text import shown_name
 from flamegraph.units import format_share, format_value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from flamegraph.assets import picture_script
 from flamegraph.data import block
@@ -18,11 +17,13 @@ from flamegraph.frames import graph
 from flamegraph.geometry import CELL, LEAST_WIDTH, LINE, LINE_CELL, PAD, ROW, TITLE_CELL, TOOLS
 from flamegraph.palettes import LIGHT
 from flamegraph.profile import Profile
+from flamegraph.record import Record
 from flamegraph.style import picture_style
 from flamegraph.subject import Subject, of_comparison, of_profile
 from flamegraph.summary import description, provenance, status, vanished
 from flamegraph.text import clean, escape, fit, wrap
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from flamegraph.comparison import Comparison
 
@@ -31,7 +32,7 @@ _SCRIPT_URL = r"https?://[^\s]+|(?![a-zA-Z][a-zA-Z0-9+.-]*:)[^\s]+"
 _SANS = "system-ui,&quot;DejaVu Sans&quot;,sans-serif"
 
 
-class Look(NamedTuple):
+class Look(Record):
     """How a picture is to look, checked: see `render` for the meaning of each."""
 
     width: int
@@ -43,7 +44,7 @@ class Look(NamedTuple):
     si: bool
 
 
-class Texts(NamedTuple):
+class Texts(Record):
     """What is written around the frames; a picture within a page leaves all of it to the page."""
 
     title: str

@@ -16,15 +16,14 @@ _ANNOTATIONS = ("_[k]", "_[w]", "_[i]", "_[j]")
 
 def clean(text: str) -> str:
     """The text with every character that XML 1.0 forbids, or that turns its direction, replaced by U+FFFD."""
-    return re.sub(_ILLEGAL, "\ufffd", text)
+    return text if text.isascii() and text.isprintable() else re.sub(_ILLEGAL, "\ufffd", text)
 
 
 def escape(text: str) -> str:
     """The text as XML character data, safe in quoted attributes too."""
-    if not (text.isascii() and text.isprintable()):
-        text = clean(text)
     return (
-        text.replace("&", "&amp;")
+        clean(text)
+        .replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace('"', "&quot;")
@@ -39,7 +38,7 @@ def shown_name(name: str) -> str:
         name = name[: _LONGEST - 1] + ELLIPSIS
     elif name.endswith(_ANNOTATIONS):
         name = name[:-4]
-    return name if name.isascii() and name.isprintable() else clean(name)
+    return clean(name)
 
 
 def cells(text: str) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from flamegraph.errors import OptionError
+from flamegraph.record import Record
 
 
-class Wording(NamedTuple):
+class Wording(Record):
     """How one unit is written: its words, and the larger units that take over, largest first."""
 
     one: str
@@ -49,13 +49,13 @@ def format_value(value: float, unit: str, si: bool = False) -> str:
 
     The viewer holds the same rules; a browser test compares the two.
     """
-    one, many, steps = wording(unit, si)
-    for size, name in steps:
+    words = wording(unit, si)
+    for size, name in words.steps:
         if abs(value) >= size:
             scaled = value / size
             digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
             return f"{scaled:,.{digits}f} {name}"
-    return f"{_number(value)} {one if value == 1 else many}"
+    return f"{_number(value)} {words.one if value == 1 else words.many}"
 
 
 def format_share(value: float, whole: float) -> str:

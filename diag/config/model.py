@@ -129,6 +129,7 @@ class RaftConfig(Section):
     raft_accepted_secrets: tuple[Secret, ...] = ()
     #: Upstream's default is to let wrong ones through. Here that is for while a cluster is given its secret.
     raft_secret_strict: bool = True
+    wait_leader_timeout: Positive = 180000
     raft_tls_client_root_ca_cert: str = ""
     raft_tls_client_domain_name: str = ""
     etcd_binary: Path | None = None
@@ -140,7 +141,6 @@ class RaftConfig(Section):
     etcd_peer_ca: str = ""
     heartbeat_interval: Positive = _ignored(500)
     install_snapshot_timeout: Positive = _ignored(4000)
-    wait_leader_timeout: Positive = _ignored(180000)
     max_applied_log_to_keep: Count = _ignored(1000)
     snapshot_chunk_size: Positive = _ignored(4194304)
     snapshot_db_debug_check: bool = _ignored(True)

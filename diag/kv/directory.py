@@ -14,9 +14,10 @@ from lmdb.verify import VerifyError, verify
 
 from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, OtherNode, StoreError
 
-#: Where a node keeps its store and its snapshots, below its raft directory.
+#: Where a node keeps its store, its snapshots and its cluster's log, below its raft directory.
 DATA_DIR = "store"
 SNAPSHOT_DIR = "snapshots"
+ETCD_DIR = "etcd"
 
 FORMAT_VERSION = 1
 DATA = "data.mdb"

@@ -69,6 +69,11 @@ class NodeProcess:
             self.stop()
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and neither stopped nor killed since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process id of the running node."""
         return self._running().pid

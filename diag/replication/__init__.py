@@ -123,13 +123,17 @@ class Peers(Protocol):
 
 
 class Joining(NamedTuple):
-    """A node that asks to become a member. Addresses are host:port, as the others reach them."""
+    """A node that asks to become a member. Addresses are host:port, as the others reach them.
+
+    ``cluster_name`` is that of the cluster it means; empty for any.
+    """
 
     node_id: int
     name: str
     raft_address: str
     grpc_address: str
     learner: bool
+    cluster_name: str = ""
 
 
 class Joined(NamedTuple):
@@ -149,7 +153,8 @@ class Membership(Protocol):
     async def join(self, node: Joining) -> Joined:
         """Make the node a member, and answer the same when it is one already at these addresses.
 
-        Conflict when another node has its id or its name, or holds one of its addresses.
+        Conflict when another node has its id or its name, or holds one of its addresses, or when it
+        means another cluster.
         """
 
     async def promote(self, node_id: int) -> None:
@@ -185,6 +190,9 @@ class OrderedLog(Protocol):
         address, InvalidRequest for no voter, Conflict when there is no other."""
 
     def status(self) -> ClusterStatus: ...
+
+    def leader_elsewhere(self) -> str | None:
+        """The gRPC address (host:port) of another node that leads; None while this one does, or none."""
 
     def counters(self) -> LogCounters: ...
 

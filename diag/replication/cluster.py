@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -13,6 +14,7 @@ from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Joining, NodeAddress
+from diag.replication.beginning import check_founder, check_joiner
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
@@ -29,12 +31,15 @@ from diag.replication.peer_client import Access, PeerClient
 from diag.replication.peer_source import PeerSource
 from diag.replication.peers import GrpcPeers
 from diag.replication.progress import Progress
+from diag.replication.relayed_membership import RelayedMembership
 from diag.replication.snapshot_fetch import fetch_snapshot
 from diag.replication.sources import Sources, ways
 from diag.replication.state import State
 from diag.replication.view import Seen, View
 
 _PAUSE = 0.2
+#: How often a start fetches a snapshot that the log has been cut behind by the time it is here.
+_RENEWALS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +53,7 @@ class ClusterEngine:
 
     store: Store
     log: ClusterLog
-    membership: EtcdMembership
+    membership: RelayedMembership
     source: EtcdSource
 
     def __init__(
@@ -104,23 +109,43 @@ class ClusterEngine:
         await self._start_member(spec, binary)
         await self._await_leader()
         self._running.push_async_callback(self.peers.close)
-        self.membership = EtcdMembership(self._client, spec)
+        self.membership = RelayedMembership(EtcdMembership(self._client, spec), self._view, self._voters)
         await self._be_promoted()
         self.source = EtcdSource(self._client)
         self._use_sources(self._view.seen)
         await self._start_log(binary)
 
     async def _spec(self) -> EtcdSpec:
-        """A member that was here before goes on; another is a cluster's first, or joins one."""
+        """A member that was here before goes on; another is a cluster's first, or joins one.
+
+        A store that cannot go on there is refused before anything is asked of the cluster.
+        """
         raft, node = self._raft, self._node
         first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
-        if (first.data_dir / "member").exists() or not raft.join:
+        if (first.data_dir / "member").exists():
             return first
-        this = Joining(raft.id, str(raft.id), _raft_address(node), node.grpc_advertise or "", raft.learner)
-        joined = await join(raft.join, this, first, self._access, self._patience)
+        if not raft.join:
+            await asyncio.to_thread(self._check_store, check_founder)
+            return replace(first, token=f"{raft.cluster_name}-{secrets.token_hex(8)}")
+        this = Joining(
+            raft.id,
+            str(raft.id),
+            _raft_address(node),
+            node.grpc_advertise or "",
+            raft.learner,
+            raft.cluster_name,
+        )
+        joined = await join(raft.join, this, first, self._access, self._patience, self._check_joiner)
         members = dict(entry.split("=", 1) for entry in joined.initial_cluster.split(","))
         addresses = {name: url.partition("://")[2] for name, url in members.items()}
         return replace(first, initial_members=addresses, existing=True, cluster=joined.cluster_token)
+
+    def _check_joiner(self, cluster: bytes) -> None:
+        self._check_store(lambda store: check_joiner(store, cluster))
+
+    def _check_store(self, check: Callable[[Store], None]) -> None:
+        with self._state.open() as store:
+            check(store)
 
     async def _start_member(self, spec: EtcdSpec, binary: EtcdBinary) -> None:
         self._member = EtcdMember(spec, binary)
@@ -173,13 +198,18 @@ class ClusterEngine:
 
     async def _start_log(self, binary: EtcdBinary) -> None:
         progress = Progress(self.peers, self._node.node_id, lambda: self._view.seen.state == "Leader")
-        while not hasattr(self, "log"):
+        for renewals_left in range(_RENEWALS, -1, -1):
             try:
                 await self._open_log(binary, progress)
+                break
             except Compacted as compacted:
-                # Again and again under load: the log may be cut anew while the snapshot is on its way.
+                if not renewals_left:
+                    raise
                 _log.warning("%s: the state is fetched from another node", compacted)
-                await self._renew()
+            # More than once under load: the log may be cut anew while the snapshot is on its way.
+            cluster = self._view.seen.cluster.to_bytes(8, "big")
+            await asyncio.to_thread(self._check_joiner, cluster)
+            await self._renew()
         polling = asyncio.create_task(progress.run(), name="cluster-progress")
         self._running.push_async_callback(_end, polling)
 
@@ -210,16 +240,24 @@ class ClusterEngine:
         self._running.push_async_callback(log.stop)
 
     async def _renew(self) -> None:
-        async with asyncio.timeout(self._patience):
-            while True:
-                try:
-                    info = await fetch_snapshot(
-                        self.peers.others(self._node.node_id), self.snapshots, self._node.node_id
-                    )
-                    break
-                except Unavailable as failure:
-                    _log.warning("%s", failure)
+        """From another node's snapshot; a cluster's only node has its own."""
+        failure: MetaError = Unavailable("there is no other node, and this one holds none")
+        try:
+            async with asyncio.timeout(self._patience):
+                while True:
+                    others = self.peers.others(self._node.node_id)
+                    info = None if others else self.snapshots.latest()
+                    try:
+                        if others:
+                            info = await fetch_snapshot(others, self.snapshots, self._node.node_id)
+                    except Unavailable as unavailable:
+                        failure = unavailable
+                        _log.warning("%s", failure)
+                    if info is not None:
+                        break
                     await asyncio.sleep(1.0)
+        except TimeoutError:
+            raise Unavailable(f"No snapshot came within {self._patience:g} s: {failure}") from None
         await asyncio.to_thread(self._state.renew, info)
 
     def _use_sources(self, seen: Seen) -> None:
@@ -239,6 +277,9 @@ class ClusterEngine:
         others.sort(key=lambda node_id: node_id == self._led)
         own = None if seen.state == "Learner" else self.source
         self._sources.replace(ways(own, [self._through(node_id) for node_id in others]))
+
+    def _voters(self) -> list[PeerClient]:
+        return [self.peers.client(voter.node_id) for voter in self._view.seen.voters if voter.grpc_advertise]
 
     def _through(self, node_id: int) -> PeerSource:
         client = self.peers.client(node_id)

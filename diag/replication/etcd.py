@@ -19,13 +19,14 @@ from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.applier import Applier
+from diag.replication.beginning import genesis_of, other_cluster
 from diag.replication.cluster_snapshots import ClusterSnapshots, agreed
 from diag.replication.facts import snapshot_facts
 from diag.replication.housekeeping import Due, Housekeeping
 from diag.replication.machine import Figures, Machine, Outcome
 from diag.replication.proposer import Hints, Proposer
 from diag.replication.read_index import ReadIndex
-from diag.replication.record import LogCommand
+from diag.replication.record import BeginSnapshot, LogCommand
 from diag.replication.source import Head
 from diag.replication.sources import Sources
 from diag.replication.tail import Tail
@@ -181,6 +182,11 @@ class ClusterLog:
         """The live view; after ``stop`` the last one."""
         return self._last_status or self._describe(self._view.seen.state)
 
+    def leader_elsewhere(self) -> str | None:
+        """Whose member leads etcd; it takes a write or a read with one way less."""
+        leader = self._view.seen.leader
+        return None if leader is None or leader.node_id == self._node.node_id else leader.grpc_advertise
+
     def counters(self) -> LogCounters:
         """Counts since start."""
         return LogCounters(
@@ -230,7 +236,7 @@ class ClusterLog:
         self._spawn(self._tail.run(), "log-tail")
         self._spawn(self._applier.run(), "log-applier")
         await self._catch_up(head.version)
-        await self._enter()
+        await self._enter(*([] if head.version else await asyncio.to_thread(self._first_words)))
 
     async def _first_head(self) -> Head:
         """Waits as long as its caller: a node that starts first waits for the others."""
@@ -261,22 +267,24 @@ class ClusterLog:
     def _check_history(self, cluster: bytes, known: bytes, version: int, head: int) -> None:
         path = self._store.path
         if known not in (b"", cluster):
-            raise Damaged(
-                f"{path} is of another cluster's log ({known.hex()}, this one is {cluster.hex()}). Give the "
-                "node its own directory back, or an empty one to take this cluster's state."
-            )
+            raise other_cluster(path, known, cluster)
         if version > head:
             raise Damaged(
                 f"{path} holds entry {version} and the log ends with {head}: etcd was restored to an older "
                 "state. Start a new cluster from a backup, so that no write is told twice."
             )
 
-    async def _enter(self) -> None:
+    def _first_words(self) -> list[LogCommand]:
+        """Of a log that is empty yet: others can join only with a snapshot of what it goes on from."""
+        genesis = genesis_of(self._store)
+        return [] if genesis is None else [genesis, BeginSnapshot()]
+
+    async def _enter(self, *words: LogCommand) -> None:
         """Another process's entry may come between what is read here and this one's."""
         for _ in range(3):
             after, _number = self._applier.figures.ledger.writers.get(self._node.node_id, (b"", 0))
             try:
-                return await self._proposer.enter(after)
+                return await self._proposer.enter(after, *words)
             except Conflict:
                 if self._applier.figures.ledger.writers.get(self._node.node_id, (b"", 0))[0] == after:
                     raise

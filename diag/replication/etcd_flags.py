@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diag.config.model import RaftConfig
+from diag.kv.directory import ETCD_DIR
 
 MAX_REQUEST_BYTES = 16 * 1024 * 1024
 #: etcd insists on advertising an address to clients.
@@ -33,7 +34,7 @@ class EtcdSpec:
     data_dir: Path
     listen: str
     advertise: str
-    cluster: str  # members of different clusters refuse each other
+    cluster: str
     initial_members: Mapping[str, str]  # name -> advertised address, this one included
     existing: bool = False  # joins a cluster that runs already
     quota_bytes: int = 2 * 1024**3
@@ -41,6 +42,7 @@ class EtcdSpec:
     election_ms: int = 1000
     tls: PeerTls | None = None
     node_address: str = ""  # where the node of this member is reached by gRPC
+    token: str = ""  # of a new cluster, drawn for it: a second one of the same name must not be taken for it
 
     def peer_url(self, address: str) -> str:
         """``address`` as etcd names a member."""
@@ -54,7 +56,7 @@ def spec_of(
     tls = PeerTls(raft.etcd_peer_cert, raft.etcd_peer_key, raft.etcd_peer_ca) if raft.etcd_peer_cert else None
     return EtcdSpec(
         name=str(raft.id),
-        data_dir=raft.raft_dir.absolute() / "etcd",
+        data_dir=raft.raft_dir.absolute() / ETCD_DIR,
         listen=_address(raft.raft_listen_host, raft.raft_api_port),
         advertise=_address(raft.raft_advertise_host, raft.raft_api_port),
         cluster=raft.cluster_name,
@@ -85,7 +87,7 @@ def flags(spec: EtcdSpec, version: tuple[int, int, int], client_url: str) -> lis
         "advertise-client-urls": f"http://{spec.node_address}" if spec.node_address else _NOWHERE,
         "initial-cluster": members,
         "initial-cluster-state": "existing" if spec.existing else "new",
-        "initial-cluster-token": spec.cluster,
+        "initial-cluster-token": spec.token or spec.cluster,
         "pre-vote": "true",
         "snapshot-count": "10000",
         "max-request-bytes": str(MAX_REQUEST_BYTES),

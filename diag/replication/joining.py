@@ -6,7 +6,7 @@ gRPC address.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from diag.errors import MetaError, Unavailable
@@ -20,9 +20,17 @@ _PAUSE = 0.5
 _log = logging.getLogger(__name__)
 
 
-async def join(via: Sequence[str], node: Joining, spec: EtcdSpec, access: Access, patience: float) -> Joined:
+async def join(
+    via: Sequence[str],
+    node: Joining,
+    spec: EtcdSpec,
+    access: Access,
+    patience: float,
+    check: Callable[[bytes], None],
+) -> Joined:
     """Ask the nodes behind the raft addresses ``via``, until one agrees or ``patience`` seconds are over.
 
+    ``check`` is told the cluster's id before anything is asked of it, and may raise.
     Raises what a node refused with (Conflict), and Unavailable when none can be reached.
     """
     refusal: MetaError = Unavailable("no address was tried")
@@ -31,7 +39,8 @@ async def join(via: Sequence[str], node: Joining, spec: EtcdSpec, access: Access
             while True:
                 for address in via:
                     try:
-                        return await _ask(address, node, spec, access)
+                        grpc = await _nodes(address, spec, check)
+                        return await _ask(address, node, grpc, access)
                     except Unavailable as failure:
                         refusal = failure
                         _log.info("%s does not take this node yet: %s", address, failure)
@@ -43,9 +52,9 @@ async def join(via: Sequence[str], node: Joining, spec: EtcdSpec, access: Access
         ) from None
 
 
-async def _ask(address: str, node: Joining, spec: EtcdSpec, access: Access) -> Joined:
+async def _ask(address: str, node: Joining, nodes: Sequence[str], access: Access) -> Joined:
     failure: MetaError = Unavailable(f"the node at {address} publishes no gRPC address.")
-    for grpc in await _nodes(address, spec):
+    for grpc in nodes:
         client = PeerClient(grpc, access)
         try:
             return await client.join(node)
@@ -56,10 +65,11 @@ async def _ask(address: str, node: Joining, spec: EtcdSpec, access: Access) -> J
     raise failure
 
 
-async def _nodes(address: str, spec: EtcdSpec) -> list[str]:
+async def _nodes(address: str, spec: EtcdSpec, check: Callable[[bytes], None]) -> list[str]:
     """The gRPC addresses of the members, by the one at a raft address."""
     members = MemberList(spec)
     try:
+        check(await members.cluster_at(address))
         return [urlsplit(url).netloc for member in await members.at(address) for url in member.client_urls]
     finally:
         await members.close()

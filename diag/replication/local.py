@@ -188,6 +188,10 @@ class LocalLog:
             replication={self._node.node_id: last} if leads else {},
         )
 
+    def leader_elsewhere(self) -> str | None:
+        """There is no other node."""
+        return None
+
     def counters(self) -> LogCounters:
         """Counts since start."""
         return LogCounters(

@@ -16,11 +16,13 @@ from diag.kv.apply import apply
 from diag.kv.commands import Blanked, Reply
 from diag.kv.records import Change
 from diag.kv.store import Pin, Position, ReadTxn, Store, WriteTxn
+from diag.replication.beginning import check_beginning
 from diag.replication.ledger import Ledger
 from diag.replication.record import (
     Author,
     BeginSnapshot,
     Enter,
+    Genesis,
     LogCommand,
     Record,
     ReportSnapshot,
@@ -68,9 +70,12 @@ class Machine:
         """Apply entries that follow each other and the last one applied, as far as one transaction goes.
 
         A snapshot command ends it: what comes after is the caller's to hand in again. Raises StoreError
-        with nothing applied when the disk refuses, and Damaged for what is no record.
+        with nothing applied when the disk refuses, Damaged for what is no record. With the log's first
+        record: Compacted when it goes on from a state that is not here, Damaged when another one is.
         """
         records = [decode(entry.record) for entry in entries]
+        if entries and entries[0].version == 1:
+            check_beginning(self._store, records[0])
         try:
             return self._together(entries, records)
         except (StoreError, MemoryError):
@@ -129,7 +134,7 @@ def _admit(ledger: Ledger, record: Record) -> bool:
 
 
 def _command(txn: WriteTxn, ledger: Ledger, record: Record, command: LogCommand) -> Result:
-    if isinstance(command, (Enter, BeginSnapshot)):
+    if isinstance(command, (Enter, BeginSnapshot, Genesis)):
         return Blanked(), ()
     if isinstance(command, ReportSnapshot):
         ledger.report(record.author.node_id, command.index, command.content_hash)

@@ -31,6 +31,11 @@ class EtcdMembership:
 
     async def join(self, node: Joining) -> Joined:
         """Add the node as a learner; one that was added and never started is answered the same again."""
+        if node.cluster_name not in ("", self._spec.cluster):
+            raise Conflict(
+                f"This is cluster {self._spec.cluster}, and node {node.node_id} is to be one of "
+                f"{node.cluster_name}; check its raft_config.cluster_name and join."
+            )
         url = self._spec.peer_url(node.raft_address)
         members = await self._client.members()
         _check_free(members, node, url)

@@ -81,14 +81,21 @@ class Proposer:
         self._some.set()
         return done
 
-    async def enter(self, after: bytes) -> None:
-        """Become the one process that writes for this node, after ``after``. Conflict when another did."""
+    async def enter(self, after: bytes, *more: LogCommand) -> None:
+        """Become the one process that writes for this node, after ``after``. Conflict when another did.
+
+        ``more`` is in the same record.
+        """
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Reply] = loop.create_future()
-        done.add_done_callback(hear)  # a start that is cancelled does not
-        await self._fly([Proposal(encode_command(Enter(after)), done, loop.time() + self._patience)])
+        commands = [encode_command(command) for command in (Enter(after), *more)]
+        give_up_at = loop.time() + self._patience
+        proposals = [Proposal(command, loop.create_future(), give_up_at) for command in commands]
+        for proposal in proposals:
+            proposal.done.add_done_callback(hear)  # a start that is cancelled does not
+        await self._fly(proposals)
         try:
-            done.result()
+            for proposal in proposals:
+                proposal.done.result()
         except Conflict:
             self._refused, self._incarnation, self._number = None, os.urandom(8), 0
             raise

@@ -42,7 +42,18 @@ class ReportSnapshot(NamedTuple):
     content_hash: str
 
 
-LogCommand: TypeAlias = Command | Enter | BeginSnapshot | ReportSnapshot
+class Genesis(NamedTuple):
+    """In the first record of a log that does not begin empty: the last entry of the state it goes on from,
+    and the hash of that state's content.
+    """
+
+    term: int
+    node_id: int
+    index: int  # type: ignore[assignment]  # the log's own term, over tuple.index
+    content_hash: str
+
+
+LogCommand: TypeAlias = Command | Enter | BeginSnapshot | ReportSnapshot | Genesis
 
 
 class Author(NamedTuple):
@@ -69,6 +80,7 @@ _NUMBERS: Mapping[type, int] = {
     Enter: 1,
     BeginSnapshot: 2,
     ReportSnapshot: 3,
+    Genesis: 4,
     kv.Upsert: 10,
     kv.Transaction: 11,
     kv.SetFeature: 12,

@@ -26,6 +26,8 @@ _MAX_DETAILS = 1000
 _LOGGER = logging.getLogger(__name__)
 
 Check: TypeAlias = Callable[[Any], None]
+#: What goes with the headers of a response that is made now; empty for nothing.
+Advice: TypeAlias = Callable[[], Metadata]
 Request = TypeVar("Request", bound=Message)
 
 
@@ -89,8 +91,9 @@ class Dispatcher:
         method: Callable[[Request, Context], Awaitable[Message]],
         kind: CallKind,
         check: Check | None = None,
+        advice: Advice | None = None,
     ) -> Handler:
-        """One request, one reply. ``check`` sees the call's metadata first."""
+        """One request, one reply. ``check`` sees the call's metadata first; ``advice`` is for its reply."""
         metrics, limit, trailers, parse = self._metrics, self._limit, self._trailers, request.FromString
 
         async def call(payload: bytes, context: Context) -> bytes:
@@ -103,6 +106,7 @@ class Dispatcher:
                     check(context.invocation_metadata())
                 reply = (await method(parse(payload), context)).SerializeToString()
                 _check_size(reply, limit)
+                await _advise(context, advice)
                 metrics.sent(len(reply))
                 ok = True
             except Exception as error:  # noqa: BLE001  every one becomes a status
@@ -121,6 +125,7 @@ class Dispatcher:
         check: Check | None = None,
         *,
         bounded: bool = True,
+        advice: Advice | None = None,
     ) -> Handler:
         """One request, any number of replies; ``bounded`` ones are within the limit of a message."""
         metrics, parse = self._metrics, request.FromString
@@ -130,7 +135,7 @@ class Dispatcher:
             return parse(payload)
 
         limit = self._limit if bounded else None
-        return Handler("stream", self._streaming(decode, method, kind, check, limit))
+        return Handler("stream", self._streaming(decode, method, kind, check, limit, advice))
 
     def exchange(
         self,
@@ -156,6 +161,7 @@ class Dispatcher:
         kind: CallKind,
         check: Check | None,
         limit: int | None,
+        advice: Advice | None = None,
     ) -> Callable[[Any, Context], Coroutine[Any, Any, None]]:
         metrics, trailers = self._metrics, self._trailers
 
@@ -166,6 +172,7 @@ class Dispatcher:
             try:
                 if check is not None:
                     check(context.invocation_metadata())
+                await _advise(context, advice)
                 await method(decode(incoming), _ContextSink(context, metrics, limit))
                 ok = True
             except grpc.aio.InternalError:
@@ -200,6 +207,12 @@ class _ContextSink:
         _check_size(data, self._limit)
         self._metrics.sent(len(data))
         await self._context.write(data)
+
+
+async def _advise(context: Context, advice: Advice | None) -> None:
+    metadata = advice() if advice is not None else ()
+    if metadata:
+        await context.send_initial_metadata(metadata)
 
 
 def _check_size(data: bytes, limit: int | None) -> None:

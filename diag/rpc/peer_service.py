@@ -93,7 +93,12 @@ class PeerService:
     async def _join(self, request: pb.JoinRequest, context: Context) -> pb.JoinReply:
         joined = await self._membership.join(
             Joining(
-                request.node_id, request.name, request.raft_address, request.grpc_address, request.learner
+                request.node_id,
+                request.name,
+                request.raft_address,
+                request.grpc_address,
+                request.learner,
+                request.cluster_name,
             )
         )
         return pb.JoinReply(**joined._asdict())

@@ -13,7 +13,7 @@ from diag.rpc import translate
 from diag.rpc.answerable import Answerable
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
-from diag.rpc.dispatch import Context, Dispatcher, Handler, Sink
+from diag.rpc.dispatch import LEADER_KEY, Context, Dispatcher, Handler, Sink
 from diag.rpc.exports import Exports
 from diag.rpc.json_kv import (
     GetKV,
@@ -28,6 +28,7 @@ from diag.rpc.reads import Reads
 from diag.rpc.shortcut import Shortcut, ShortReads
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
+from diag.rpc.wire import Metadata
 
 SERVICE = "meta.MetaService"
 
@@ -75,10 +76,18 @@ class MetaService:
         return {
             "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
             "KvApi": make.unary(pb.RaftRequest, partial(self._kv_api, answerable), "write", token),
-            "KvReadV1": make.stream(pb.RaftRequest, self._reads.read_v1, "read", token),
+            "KvReadV1": make.stream(
+                pb.RaftRequest, self._reads.read_v1, "read", token, advice=self._where_the_leader_is
+            ),
             "KvList": make.stream(pb.KvListRequest, self._reads.read_prefix, "read", token),
             "KvGetMany": make.exchange(pb.KvGetManyRequest, self._reads.get_many, "read", token),
-            "Transaction": make.unary(pb.TxnRequest, partial(self._transaction, answerable), "write", token),
+            "Transaction": make.unary(
+                pb.TxnRequest,
+                partial(self._transaction, answerable),
+                "write",
+                token,
+                self._where_the_leader_is,
+            ),
             "KvTransaction": make.unary(
                 pb.KvTransactionRequest, partial(self._kv_transaction, answerable), "write", token
             ),
@@ -94,6 +103,11 @@ class MetaService:
     def shortcuts(self) -> dict[str, Shortcut]:
         """Methods that a transport may have answered without their handlers, by path."""
         return {f"/{SERVICE}/KvReadV1": self._short_reads.answer} if self._log.reads_are_local else {}
+
+    def _where_the_leader_is(self) -> Metadata:
+        """A follower's advice (section 2.4). It answers all the same; at the leader it is one way less."""
+        leader = self._log.leader_elsewhere()
+        return ((LEADER_KEY, leader),) if leader else ()
 
     async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:
         async for request in requests:

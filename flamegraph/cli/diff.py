@@ -18,7 +18,7 @@ import sys
 from flamegraph.cli import transforms
 from flamegraph.cli.inputs import add_reading, read_inputs
 from flamegraph.cli.outputs import write_text
-from flamegraph.cli.pictures import add_picture, draw
+from flamegraph.cli.pictures import add_picture, check_drawn, draw
 from flamegraph.errors import OptionError
 from flamegraph.profile import Profile
 
@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Prints the text, then draws."""
     from flamegraph.diff import diff
 
+    if not arguments.output:
+        check_drawn(arguments)
     base, new = _read(arguments)
     compared = diff(base, new, not arguments.no_normalize)
     text = compared.summary(arguments.n)

@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from flamegraph.cli import transforms
+from flamegraph.cli.outputs import complain
 from flamegraph.errors import InputError, OptionError
 from flamegraph.profile import Profile
 from flamegraph.units import UNITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _LARGE = 16 << 20
 _BUFFER = 1 << 16
@@ -81,10 +85,9 @@ def _warn(source: str, profile: Profile) -> None:
         numbers = profile.metadata["invalid_line_numbers"]
         more = ", ..." if int(invalid) > numbers.count(",") + 1 else ""
         are, were, lines = ("line is", "was", "line") if invalid == "1" else ("lines are", "were", "lines")
-        print(  # noqa: T201 - a warning to the user
-            f"flamegraph: {_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
-            f"({lines} {numbers}{more}).",
-            file=sys.stderr,
+        complain(
+            f"{_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
+            f"({lines} {numbers}{more})."
         )
 
 

@@ -7,9 +7,12 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from flamegraph.errors import OutputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 
 @contextmanager
@@ -44,6 +47,12 @@ def write_text(target: str, text: str) -> None:
     """Writes a text as UTF-8, as `output` does."""
     with output(target) as file:
         file.write(text.encode("utf-8", "replace"))
+
+
+def complain(sentence: str) -> None:
+    """Tells the user what is wrong, on standard error if there is one."""
+    if sys.stderr is not None:
+        print(f"flamegraph: {sentence}", file=sys.stderr)  # noqa: T201 - what a command says to its user
 
 
 def _is_file_to_be(target: str) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
 from flamegraph.cli.outputs import write_text
+from flamegraph.errors import OptionError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from flamegraph.diff import Diff
     from flamegraph.profile import Profile
 
 _DIRECTIONS = ("flame", "icicle")
 _PAGE = (".html", ".htm")
+_LOOKS = ("title", "subtitle", "notes", "width", "min_width", "direction", "palette", "script", "si")
 
 
 def add_picture(parser: argparse.ArgumentParser, title: str) -> None:
@@ -36,6 +40,24 @@ def add_picture(parser: argparse.ArgumentParser, title: str) -> None:
     group.add_argument("--rows", type=int, default=100, metavar="COUNT", help="functions in a page's table")
     group.add_argument("--html", action="store_true", help="a page with a table (so is -o FILE.html)")
 
+    parser.set_defaults(
+        looks={name: parser.get_default(name) for name in (*_LOOKS, "rows", "html", "widths")}
+    )
+
+
+def check_drawn(arguments: argparse.Namespace) -> None:
+    """For a command that was not asked for a picture: raises OptionError where it is told how to draw it."""
+    given = [name for name, default in arguments.looks.items() if getattr(arguments, name, None) != default]
+    if given:
+        raise OptionError(
+            f"{', '.join(map(_option, given))} would change a picture, and none is drawn; "
+            "name its file by -o."
+        )
+
+
+def _option(name: str) -> str:
+    return "--note" if name == "notes" else f"--{name.replace('_', '-')}"
+
 
 def add_min_width(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """The least width of a frame."""
@@ -46,25 +68,14 @@ def add_min_width(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> 
 
 def draw(arguments: argparse.Namespace, subject: Profile | Diff, target: str, **more: Any) -> None:
     """Draws as the options say and writes it whole."""
-    options = {
-        name: getattr(arguments, name)
-        for name in (
-            "title",
-            "subtitle",
-            "notes",
-            "width",
-            "min_width",
-            "direction",
-            "palette",
-            "script",
-            "si",
-        )
-    }
+    options = {name: getattr(arguments, name) for name in _LOOKS}
     if arguments.html or target.endswith(_PAGE):
         from flamegraph.html import render_html
 
         write_text(target, render_html(subject, **options, **more, rows=arguments.rows))
         return
+    if arguments.rows != arguments.looks["rows"]:
+        raise OptionError("--rows is for the table of a page; ask for one by --html or -o FILE.html.")
     from flamegraph.svg import render
 
     write_text(target, render(subject, **options, **more))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from flamegraph.cli.outputs import output
+from flamegraph.cli.outputs import complain, output
 from flamegraph.errors import OptionError
 from flamegraph.profile import Profile
 
@@ -31,3 +31,5 @@ def write_profile(arguments: argparse.Namespace, profile: Profile) -> None:
     form = by_name(arguments.to) if arguments.to else by_suffix(arguments.output) or by_name("folded")
     with output(arguments.output) as file:
         form.write(profile, file)
+    if form.name == "folded" and profile.unit != "samples":
+        complain(f"Folded stacks do not hold their unit; read them with --unit {profile.unit}.")

@@ -14,7 +14,8 @@ import argparse
 from flamegraph.cli.inputs import add_input, read_input
 from flamegraph.cli.outputs import write_text
 from flamegraph.errors import OptionError
-from flamegraph.profile import Hot, Profile
+from flamegraph.hot import Hot
+from flamegraph.profile import Profile
 from flamegraph.units import format_share, format_value
 
 

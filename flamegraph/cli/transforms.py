@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
+from flamegraph.cli.outputs import complain
 from flamegraph.profile import Profile
+from flamegraph.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
-class _Transform(NamedTuple):
+class _Transform(Record):
     """An option: the function of `flamegraph.transform` it stands for, and the names of its arguments."""
 
     option: str
@@ -59,7 +64,10 @@ def apply(arguments: argparse.Namespace, profile: Profile) -> Profile:
         from flamegraph import transform
 
         for function, values in arguments.transforms:
-            profile = getattr(transform, function)(profile, *values)
+            before, profile = profile, getattr(transform, function)(profile, *values)
+            if before.total and not profile.total:
+                option = next(known.option for known in _TRANSFORMS if known.function == function)
+                complain(f"{' '.join(map(str, (option, *values)))} leaves nothing of the profile.")
     return profile
 
 

@@ -7,15 +7,21 @@ format would take longer than that.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import BinaryIO, NamedTuple
 
 from flamegraph.errors import InputError, OptionError, OutputError
 from flamegraph.formats.options import Options
-from flamegraph.formats.source import Source, opened
+from flamegraph.formats.source import opened
 from flamegraph.profile import Profile
+from flamegraph.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from flamegraph.formats.source import Source
 
 
-class Format(NamedTuple):
+class Format(Record):
     """One format. Its module has `sniff(head)`, `read(stream, options)` and, if it is written, `write`.
 
     suffixes  of file names, in lower case and without `.gz`; compared when content does not tell
@@ -122,6 +128,8 @@ def _told(head: bytes, source: Source) -> Format:
     if _is_text(head):
         # Folded stacks with nothing but invalid lines at their head; the reader says which.
         return by_name("folded")
+    if _is_half_zeros(head):
+        raise InputError("The profile looks like UTF-16 without a byte order mark; save it as UTF-8.")
     raise InputError(
         f"The profile is of no known format (it begins with {head[:16]!r}); name one of "
         f"{', '.join(form.name for form in FORMATS)}."
@@ -135,6 +143,12 @@ def _is_text(head: bytes) -> bool:
     )
 
 
+def _is_half_zeros(head: bytes) -> bool:
+    """Whether nearly every second byte is zero and few others are: UTF-16 of mostly Latin letters."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    return max(even, odd) > 0.4 * len(head) and min(even, odd) < 0.05 * len(head)
+
+
 def _options(form: Format, unit: str | None, options: dict[str, object]) -> Options:
     given = {name: value for name, value in options.items() if value is not None}
     if unit is not None:
@@ -142,9 +156,9 @@ def _options(form: Format, unit: str | None, options: dict[str, object]) -> Opti
     if isinstance(given.get("labels"), str):
         given["labels"] = (given["labels"],)
     for name in given:
-        if name not in Options._fields:
-            raise OptionError(f"There is no option {name!r}; there are {', '.join(Options._fields)}.")
+        if name not in Options.fields():
+            raise OptionError(f"There is no option {name!r}; there are {', '.join(Options.fields())}.")
         if name not in form.options:
             known = ", ".join(form.options) or "none"
             raise OptionError(f"The format {form.name} does not know the option {name!r}; it knows: {known}.")
-    return Options()._replace(**given)  # type: ignore[arg-type]
+    return Options(**given)  # type: ignore[arg-type]

@@ -2,8 +2,10 @@
 
 A line that is not a stack and a count is left out, counted and named by its number, never guessed at:
 `thread 12 5` is five samples of `thread 12`, not two counts. Files of two counts a line, which differential
-tools take, are read by `read_differential` and by nothing else. Empty frames at the end of a stack are
-dropped, and an empty stack counts for the root, as other readers of the format have it.
+tools take, are read by `read_differential` and by nothing else. Austin writes headers (`# interval: 100`),
+which read like stacks of one frame: lines of one `# word:` and a value are left out and not counted. Empty
+frames at the end of a stack are dropped, and an empty stack counts for the root, as other readers of the
+format have it.
 
 Imports: a small file is read and drawn in less time than `decimal` takes to load, so that is loaded when a
 fraction is written.
@@ -15,17 +17,24 @@ import codecs
 import math
 import re
 from collections.abc import Iterable, Iterator
-from typing import IO, BinaryIO
 
 from flamegraph.errors import InputError
 from flamegraph.formats.lines import LONGEST_LINE, read_lines, without_end
 from flamegraph.formats.options import Options
 from flamegraph.formats.prefixes import DEEPEST, StackTree, TooDeep
-from flamegraph.formats.source import Source, opened
+from flamegraph.formats.source import opened
 from flamegraph.profile import ROOT, Profile, Weight
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, BinaryIO
+
+    from flamegraph.formats.source import Source
 
 _COUNT_DIGITS = 18
 _LINES_NAMED = 10
+#: A header of Austin, such as `# mode: wall`.
+_HEADER = rb"# \w+: [^;]*"
 _LINE = re.compile(rb"(.*)\s(\d+(?:\.\d*)?)", re.DOTALL)
 
 
@@ -117,7 +126,7 @@ class _Reader:
 
     def _add_rare(self, number: int, line: bytes) -> None:
         line = without_end(line)
-        if not line.strip():
+        if not line.strip() or re.fullmatch(_HEADER, line):
             return
         match = _LINE.fullmatch(line)
         weight = _weight(match[2]) if match else None

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import stat
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import BinaryIO
 
 from flamegraph.errors import InputError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 LONGEST_LINE = 1 << 24
 _CHUNK = 1 << 16
+#: A count, and after it another line.
+_ENDED_BY_RETURN = rb"\s[\d.]+\r[^\r\n]"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -26,12 +32,14 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     regular file, which ends: there lines are taken without a limit, which is a tenth faster.
 
     The stream is UTF-8, with or without a mark, or UTF-16 with its mark; nothing else is decoded. Raises
-    InputError for UTF-16 that cannot be decoded.
+    InputError for UTF-16 that cannot be decoded and for lines that end in carriage returns alone.
     """
     read = partial(stream.readline, LONGEST_LINE)
     first = read()
     if first.startswith(_UTF16):
         return _lines_utf16(first, stream)
+    if b"\r" in first[:-2] and re.search(_ENDED_BY_RETURN, first):
+        raise InputError("The lines end in carriage returns alone; end them in line feeds.")
     return chain([first.removeprefix(codecs.BOM_UTF8)], stream if _is_file(stream) else iter(read, b""))
 
 

@@ -38,21 +38,36 @@ def read(stream: BinaryIO, options: Options) -> Profile:
     """
     if options.mode not in MODES:
         raise OptionError(f"The mode {options.mode!r} is not known; choose one of {', '.join(MODES)}.")
+    with _path_of(stream) as path:
+        _check_magic(path)
+        return _read(path, options.mode)
+
+
+def _check_magic(path: str) -> None:
+    with open(path, "rb") as file:  # noqa: PTH123 - no Path in hand
+        head = file.read(8)
+    if not sniff(head):
+        raise InputError(
+            f"The file is no capture of memray (it begins with {head!r}); name its format if it is another."
+        )
+
+
+def _read(path: str, mode: str) -> Profile:
     try:
         from memray import FileReader
     except ImportError as error:
         raise InputError("A capture of memray is read by the package memray; install memray.") from error
     try:
-        with _path_of(stream) as path, FileReader(path) as reader:
-            allocations, profile = fold_records(records(reader, options.mode), _name)
+        with FileReader(path) as reader:
+            allocations, profile = fold_records(records(reader, mode), _name)
     except NotImplementedError as error:
         raise InputError(
-            f"The capture holds sums and not single allocations: {options.mode} allocations cannot be told "
+            f"The capture holds sums and not single allocations: {mode} allocations cannot be told "
             "from it. Ask for peak or leaked."
         ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"The capture cannot be read: {error}.") from error
-    profile.metadata.update(mode=options.mode, allocations=str(allocations))
+    profile.metadata.update(mode=mode, allocations=str(allocations))
     return profile
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from flamegraph.record import Record
 
 
-class Options(NamedTuple):
+class Options(Record):
     """Options of all readers; each format's entry in the table names those it knows.
 
     unit         what the weights are, for formats that do not say so themselves

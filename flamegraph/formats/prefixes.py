@@ -6,11 +6,13 @@ the work per stack does not grow with its depth. Only nodes that have children n
 last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
 edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 4 MiB of prefixes, keys
-are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a chance of
-n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The hash is
-Python's own, SipHash with a key drawn at random for each process, so that no file can be made to collide.
-Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed.
+Memory. A prefix is about a kilobyte and a large profile has a million of them, so keys are not the prefixes
+but 64-bit hashes of them: of n prefixes, two share a hash with a chance of n^2/2^65, which is 2 in 100
+million for a file of 1.2 GB and 1 in 10^13 for one of a megabyte, and would then be drawn as one frame. The
+hash is Python's own, SipHash with a key drawn at random for each process, so that no file can be made to
+collide.
+Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed. Keeping
+the prefixes of small files was tried: it takes a fifth of the time of reading them, to fetch and compare.
 
 Stacks of more than 16 KiB would be shortened at a cost that grows with the square of their depth. After the
 first of them, unknown prefixes are walked from the root, edge by edge.
@@ -22,15 +24,17 @@ import math
 import os
 import sys
 from array import array
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 
-from flamegraph.formats.lines import LONGEST_LINE, without_end
+from flamegraph.formats.lines import LONGEST_LINE
 from flamegraph.profile import ROOT, Profile, Weight
 
-EXACT_BYTES = 4 << 20
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
+#: What may be a header and not a stack; whoever takes the other lines tells.
+_COMMENT = b"# "
 _ENDS_KEPT = 1 << 14
 # An edge is the name's id, from 1, in the upper half and the caller's node in the lower. The other way round,
 # the many edges of one name would begin at one place of the dictionary and be searched for one after another.
@@ -44,12 +48,11 @@ class TooDeep(Exception):
 
 
 class StackTree:
-    """A tree that grows by folded lines. `exact_bytes` bounds the prefixes kept as they are."""
+    """A tree that grows by folded lines."""
 
-    def __init__(self, exact_bytes: int = EXACT_BYTES) -> None:
-        self._known: dict[Hashable, int] = {}
-        self._key: Callable[[bytes], Hashable] = bytes
-        self._exact_left = exact_bytes
+    def __init__(self) -> None:
+        self._key = _hash_of_this_process()
+        self._known: dict[int, int] = {}
         self._names: dict[bytes, int] = {}
         self._ends: dict[bytes, tuple[int, int]] = {}
         self._edges = array("q", [ROOT])
@@ -73,12 +76,10 @@ class StackTree:
                     end = self._new_end(last, line)
                     if end is None:
                         other(number, line)
-                        key, known = self._key, self._known.get
                         continue
                 node = known(key(callers))
                 if node is None:
                     node = self._grow(callers, sep)
-                    key, known = self._key, self._known.get
                 name, count = end
                 edge = node + name
                 weights[edge] = weight(edge, 0) + count
@@ -110,7 +111,7 @@ class StackTree:
             # Summed at once and exactly: a profile must not depend on the order of its lines.
             weights[edge] = math.fsum([weights.get(edge, 0), *parts])
         edges = self._edges
-        column = [weights.pop(edge, 0) for edge in edges]
+        column = list(map(weights.pop, edges, repeat(0)))
         column.extend(weights.values())
         edges.extend(weights)
         name, parent = _halves(edges)
@@ -127,14 +128,15 @@ class StackTree:
     def _new_end(self, last: bytes, line: bytes) -> tuple[int, int] | None:
         """The name and the count in a line's last frame; None if they are not plainly there. Few ends differ
         in a large file, so they are kept."""
-        frame, _, count = without_end(last).rpartition(b" ")
-        if not last.endswith(b"\n") and len(line) >= LONGEST_LINE:
+        if len(line) >= LONGEST_LINE and not last.endswith(b"\n"):
             raise TooDeep
-        if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS:
+        frame, _, count = last.rpartition(b" ")
+        count = count.removesuffix(b"\n").removesuffix(b"\r")
+        if not count.isdigit() or not frame or len(count) > _COUNT_DIGITS or frame.startswith(_COMMENT):
             return None
         if len(self._ends) >= _ENDS_KEPT:
             self._ends.clear()
-        end = self._ends[last] = self._name(frame), int(count)
+        end = self._ends[last] = self._names.get(frame) or self._new_name(frame), int(count)
         return end
 
     def _grow(self, callers: bytes, sep: bytes) -> int:
@@ -148,16 +150,15 @@ class StackTree:
         shorter = callers
         node: int | None = None
         while node is None:
-            prefix = shorter
-            shorter, sep, frame = prefix.rpartition(b";")
-            missing.append((key(prefix), names.get(frame) or self._new_name(frame)))
+            unknown = key(shorter)
+            shorter, sep, frame = shorter.rpartition(b";")
+            missing.append((unknown, names.get(frame) or self._new_name(frame)))
             node = known.get(key(shorter)) if sep else ROOT
-        for found, name in reversed(missing):
+        missing.reverse()
+        for unknown, name in missing:
+            known[unknown] = new = len(edges)
             edges.append(node + name)
-            node = known[found] = len(edges) - 1
-        self._exact_left -= len(callers) * len(missing)
-        if self._exact_left < 0 and self._key is bytes:
-            self._stop_keeping()
+            node = new
         return node
 
     def _walk(self, callers: bytes) -> int:
@@ -180,10 +181,6 @@ class StackTree:
     def _append(self, edge: int) -> int:
         self._edges.append(edge)
         return len(self._edges) - 1
-
-    def _stop_keeping(self) -> None:
-        self._key = _hash_of_this_process()
-        self._known = {self._key(prefix): node for prefix, node in self._known.items()}  # type: ignore[arg-type]
 
 
 def _hash_of_this_process() -> Callable[[bytes], int]:

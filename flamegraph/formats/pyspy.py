@@ -7,11 +7,14 @@ from run to run. Lines are written as for any folded file.
 from __future__ import annotations
 
 import re
-from typing import BinaryIO
 
 from flamegraph.formats import folded
 from flamegraph.formats.options import Options
 from flamegraph.profile import Profile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _STACK = re.compile(rb"(?:process \d+:|thread \(|[^;\n]* \([^();\n]*\.pyx?:\d+\)(?:;| \d))")
 

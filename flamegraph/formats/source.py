@@ -10,11 +10,14 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import BinaryIO
 
 from flamegraph.errors import InputError
 
-Source = str | PathLike[str] | BinaryIO
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    Source = str | PathLike[str] | BinaryIO
 
 MOST_AT_ONCE = 256 << 20
 _MOST_UNPACKED = 8 << 30
@@ -30,8 +33,13 @@ def opened(source: Source) -> Iterator[tuple[bytes, BinaryIO]]:
         if isinstance(source, (str, PathLike)):
             with open(source, "rb", _CHUNK) as file:  # noqa: PTH123 - pathlib takes longer to load than a file to read
                 yield _unpacked(file)
-        else:
+        elif hasattr(source, "read"):
             yield _unpacked(source)
+        else:
+            raise InputError(
+                f"{source!r:.60} is no source of a profile; a path or an open binary stream is expected "
+                "(io.BytesIO makes one of bytes)."
+            )
     except OSError as error:
         raise InputError(f"The profile cannot be read: {error.strerror or error}.") from error
 
@@ -49,6 +57,8 @@ def read_all(stream: BinaryIO, most: int = MOST_AT_ONCE) -> bytes:
 
 def _unpacked(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     head, whole = _peek(stream)
+    if not isinstance(head, bytes):
+        raise InputError("The stream gives text and not bytes; open it in binary mode.")
     if head.startswith(_GZIP):
         return _peek(io.BufferedReader(_Gunzip(whole), _CHUNK))
     return head, whole

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from diag.perf.node_process import NodeProcess
+from tests.e2e.cluster import Cluster, cluster_of
 
 
 class Process(NamedTuple):
@@ -49,4 +50,28 @@ def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def node(tmp_path: Path, scratch: Path) -> Iterator[NodeProcess]:
     """A healthy node."""
     with NodeProcess(tmp_path / "node") as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, scratch: Path) -> Iterator[Cluster]:
+    """Three nodes that are ready."""
+    with cluster_of(tmp_path, scratch) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three nodes for tests of a module that leave them as they were."""
+    with (
+        tempfile.TemporaryDirectory(prefix="e2e-") as scratch,
+        cluster_of(tmp_path_factory.mktemp("shared"), Path(scratch)) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def alone(tmp_path: Path, scratch: Path) -> Iterator[Cluster]:
+    """The first node of a cluster, ready; others may be added."""
+    with cluster_of(tmp_path, scratch, 1) as running:
         yield running

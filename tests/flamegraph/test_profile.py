@@ -76,3 +76,23 @@ def test_any_text_is_a_name() -> None:
     ((frames, _),) = profile.stacks()
     assert frames[1] == "日本"
     assert "\ufffd" in frames[0]
+
+
+@pytest.mark.parametrize(
+    "stacks",
+    [
+        None,
+        3,
+        [3],
+        [None],
+        [("a", "b", 3)],
+        [(("a",),)],
+        [("a;b", 3)],
+        [(None, 3)],
+        [((b"a",), 3)],
+        [(("a",), "3")],
+    ],
+)
+def test_what_is_no_stack_is_an_error_of_ours(stacks: object) -> None:
+    with pytest.raises(InputError, match="expected"):
+        Profile.from_stacks(stacks)  # type: ignore[arg-type]

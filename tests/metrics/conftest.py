@@ -40,6 +40,9 @@ class StillLog:
     async def transfer_leader(self, to: int | None) -> Transfer:
         return Transfer(1, 2, (1, 2))
 
+    def leader_elsewhere(self) -> str | None:
+        return None
+
     def status(self) -> ClusterStatus:
         return ClusterStatus(
             node=NODE,

@@ -8,8 +8,9 @@ from diag.errors import Unavailable
 from diag.replication import ClusterStatus, LogId, NodeAddress
 from diag.rpc.client import MetaClient
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
+from diag.rpc.shortcut import MOST_RECORDS
 from diag.rpc.stubs import meta_pb2 as pb
-from tests.rpc.harness import RawClient, RpcNode, refused
+from tests.rpc.harness import RawClient, RpcNode, put_op, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -143,3 +144,20 @@ def test_a_cluster_of_several_is_told_by_leader_and_follower() -> None:
     told = cluster_status(candidate, "0.1.0")
     assert (told.state, told.is_leader, told.HasField("leader")) == ("Candidate", False, False)
     assert not told.replication
+
+
+@pytest.mark.parametrize("leader", [None, "127.0.0.1:9192"])
+async def test_a_follower_answers_and_says_where_the_leader_is(
+    node: RpcNode, raw: RawClient, monkeypatch: pytest.MonkeyPatch, leader: str | None
+) -> None:
+    monkeypatch.setattr(node.log, "leader_elsewhere", lambda: leader)
+    said = () if leader is None else (("x-databend-meta-leader-grpc-endpoint", leader),)
+    write = raw.stub.Transaction(pb.TxnRequest(if_then=[put_op("k")]), metadata=raw.token)
+    assert tuple(await write.initial_metadata() or ())[:1] == said
+    assert (await write).success
+    many = json.dumps({"MGetKV": {"keys": ["k"] * (MOST_RECORDS + 1)}})  # no shortcut answers these
+    read = raw.stub.KvReadV1(pb.RaftRequest(data=many), metadata=raw.token)
+    assert len([item async for item in read]) == MOST_RECORDS + 1
+    assert tuple(await read.initial_metadata() or ())[:1] == said
+    code, _ = await refused(raw.stub.KvReadV1(pb.RaftRequest(data="junk"), metadata=raw.token))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT

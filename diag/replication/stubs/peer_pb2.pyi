@@ -165,18 +165,20 @@ class StatusReply(_message.Message):
     def __init__(self, json: _Optional[str] = ...) -> None: ...
 
 class JoinRequest(_message.Message):
-    __slots__ = ("node_id", "name", "raft_address", "grpc_address", "learner")
+    __slots__ = ("node_id", "name", "raft_address", "grpc_address", "learner", "cluster_name")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     RAFT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     GRPC_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     LEARNER_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     node_id: int
     name: str
     raft_address: str
     grpc_address: str
     learner: bool
-    def __init__(self, node_id: _Optional[int] = ..., name: _Optional[str] = ..., raft_address: _Optional[str] = ..., grpc_address: _Optional[str] = ..., learner: _Optional[bool] = ...) -> None: ...
+    cluster_name: str
+    def __init__(self, node_id: _Optional[int] = ..., name: _Optional[str] = ..., raft_address: _Optional[str] = ..., grpc_address: _Optional[str] = ..., learner: _Optional[bool] = ..., cluster_name: _Optional[str] = ...) -> None: ...
 
 class JoinReply(_message.Message):
     __slots__ = ("cluster_name", "cluster_token", "initial_cluster")

@@ -238,3 +238,20 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     except InputError:
         total = 0
     assert total >= 0
+
+
+@pytest.mark.parametrize("data", [b"a;b 1\rc;d 2\r", b"a 1.5\rb 2", b"a 1\rb 2\r\n"])
+def test_lines_that_end_in_carriage_returns_alone_are_refused(data: bytes) -> None:
+    with pytest.raises(InputError, match="carriage returns alone"):
+        read(data)
+
+
+def test_headers_of_austin_are_no_stacks() -> None:
+    data = b"# austin: 3.7.0\n# interval: 100\n# mode: wall\nP1;T1;main (a.py:1) 4\nx;# n: 5\n# odd;a 2\n"
+    profile = read(data)
+    assert dict(profile.stacks()) == {
+        ("P1", "T1", "main (a.py:1)"): 4,
+        ("x", "# n:"): 5,
+        ("# odd", "a"): 2,
+    }
+    assert profile.metadata == {}

@@ -76,7 +76,7 @@ def test_another_file_is_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "capture"
     for data in (b"", b"memray", b"memray" + bytes(100), b"main;work 1\n"):
         path.write_bytes(data)
-        with pytest.raises(InputError, match="cannot be read"):
+        with pytest.raises(InputError, match="capture"):
             read(path, format="memray")
 
 

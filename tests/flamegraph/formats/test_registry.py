@@ -55,7 +55,7 @@ def test_an_empty_file_is_an_empty_profile() -> None:
 
 def test_each_format_has_one_name_and_knows_its_options() -> None:
     assert len({form.name for form in FORMATS}) == len(FORMATS)
-    assert {name for form in FORMATS for name in form.options} == set(Options._fields)
+    assert {name for form in FORMATS for name in form.options} == set(Options.fields())
 
 
 @pytest.mark.parametrize("form", WRITTEN)
@@ -167,3 +167,16 @@ def test_any_bytes_are_read_or_refused(form: str, data: bytes) -> None:
     for name in (form, None):
         with suppress(InputError):
             assert read(io.BytesIO(data), format=name).total >= 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_named(encoding: str) -> None:
+    with pytest.raises(InputError, match="UTF-16 without a byte order mark"):
+        read(io.BytesIO("main;work 12\nmain 3\n".encode(encoding)))
+
+
+def test_what_only_ends_like_a_capture_of_memray_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_bytes(b"\x00\x01garbage\xff" * 9)
+    with pytest.raises(InputError, match="no capture of memray"):
+        read(path)

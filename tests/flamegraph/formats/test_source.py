@@ -70,3 +70,14 @@ def test_a_system_error_is_a_sentence() -> None:
 
     with pytest.raises(InputError, match="Input/output error"), opened(io.BufferedReader(Broken())):
         pass
+
+
+@pytest.mark.parametrize("source", [None, b"a 1", 5, ["a"]])
+def test_what_is_no_source_is_an_error_of_ours(source: object) -> None:
+    with pytest.raises(InputError, match="a path or an open binary stream is expected"), opened(source):  # type: ignore[arg-type]
+        pass
+
+
+def test_a_stream_of_text_is_refused() -> None:
+    with pytest.raises(InputError, match="open it in binary mode"), opened(io.StringIO("a 1")):  # type: ignore[arg-type]
+        pass
