@@ -91,8 +91,8 @@ class Cluster(Protocol):
 class Membership(Protocol):
     """What a cluster that can change its members does beyond ``Cluster``."""
 
-    def wipe(self, name: str) -> None:
-        """Remove all data of a stopped node, and its member from the cluster."""
+    def wipe(self, name: str, *, leave: bool = True) -> None:
+        """Remove all data of a stopped node, and its member from the cluster first if it is to ``leave``."""
         ...
 
     def join(self, name: str, *, learner: bool = False) -> None:

@@ -19,13 +19,15 @@ from diag.faults.network import Network
 from diag.faults.scenario import CannotHere, Fault
 
 _SLOW_KILOBITS = 256
-_LOST_SHARE = 0.01
+_LOST_SHARE = 0.05
 #: Seconds that writes may pause: hardly at all where the leader is well, an election's time where it is
 #: gone, and more where nobody is told that it is, since deadlines pass first.
 _PAUSE = 1.5
 _PAUSE_OF_TRANSFER = 1.0
 _PAUSE_OF_ELECTION = 3.0
 _PAUSE_OF_SILENCE = 4.0
+#: etcd writes into room it took before for a while.
+_FULL_SECONDS = 6.0
 _ELECTION_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
@@ -63,6 +65,9 @@ def _kills() -> list[Fault]:
 def _freezes() -> list[Fault]:
     return [
         _fault("freeze a meta process", lambda victims: _freeze(victims, _a_follower, "meta"), _thaw),
+        _fault(
+            "freeze the leader's meta process", lambda victims: _freeze(victims, _the_leader, "meta"), _thaw
+        ),
         _fault("freeze a follower's etcd", lambda victims: _freeze(victims, _a_follower, "etcd"), _thaw),
         _fault(
             "freeze the leader's etcd",
@@ -129,8 +134,16 @@ def _disks() -> list[Fault]:
     return [
         _fault("slow disk of the leader", on(_the_leader, lambda disk: disk.slow()), heal, acks=None),
         _fault("stuck disk of a follower", on(_a_follower, lambda disk: disk.stick()), heal),
-        _fault("full disk of a follower", on(_a_follower, lambda disk: disk.fill()), heal),
-        _fault("full disk of the leader", on(_the_leader, lambda disk: disk.fill()), heal, acks=None),
+        _fault(
+            "full disk of a follower", on(_a_follower, lambda disk: disk.fill()), heal, least=_FULL_SECONDS
+        ),
+        _fault(
+            "full disk of the leader",
+            on(_the_leader, lambda disk: disk.fill()),
+            heal,
+            acks=None,
+            least=_FULL_SECONDS,
+        ),
     ]
 
 
@@ -163,7 +176,7 @@ def _lost_answers() -> Fault:
             if proxy is not None:
                 proxy.lose(0)
 
-    return _fault("lost answers", lambda victims: strike, heal, acks=None)
+    return _fault("lost answers", lambda victims: strike, heal, acks=None, least=6.0)
 
 
 def _members() -> list[Fault]:
@@ -175,17 +188,21 @@ def _members() -> list[Fault]:
 
         return strike
 
-    def wipe(victims: "Victims") -> "Breaking":
-        def strike(cluster: Cluster) -> None:
-            members = _membership(cluster)
-            victim = _a_follower(cluster)
-            _kill_node(victims, lambda _: victim)(cluster)
-            victims.discard(victim)
-            members.wipe(victim)
-            members.snapshot_and_compact()
-            members.join(victim)
+    def wipe(choose: "Choice", *, leave: bool) -> "Builder":
+        def build(victims: "Victims") -> "Breaking":
+            def strike(cluster: Cluster) -> None:
+                members = _membership(cluster)
+                victim = choose(cluster)
+                _kill_node(victims, lambda _: victim)(cluster)
+                victims.discard(victim)
+                _the_leader(cluster)  # the others' next one, where it was the victim
+                members.wipe(victim, leave=leave)
+                members.snapshot_and_compact()
+                members.join(victim)
 
-        return strike
+            return strike
+
+        return build
 
     def learner(cluster: Cluster) -> None:
         members = _membership(cluster)
@@ -198,7 +215,8 @@ def _members() -> list[Fault]:
 
     return [
         _fault("compaction past a node that is down", compact_past),
-        _fault("wipe and rejoin", wipe),
+        _fault("wipe and rejoin", wipe(_a_follower, leave=True)),
+        _fault("loss of the leader's directory", wipe(_the_leader, leave=False), pause=_PAUSE_OF_ELECTION),
         _fault("learner, promote, remove", lambda victims: learner),
         _fault("transfer of leadership", lambda victims: transfer, pause=_PAUSE_OF_TRANSFER),
     ]
@@ -227,6 +245,7 @@ def _fault(
     *,
     acks: bool | None = True,
     pause: float = _PAUSE,
+    least: float = 0.0,
 ) -> Fault:
     """A fault whose blocking halves run off the event loop, on which the clients are at work."""
     victims: Victims = set()
@@ -238,7 +257,7 @@ def _fault(
     async def mend(cluster: Cluster) -> None:
         await asyncio.to_thread(heal, cluster, victims)
 
-    return Fault(name, inject, mend, acks, pause, least=pause + 1.0 if acks else 0.0)
+    return Fault(name, inject, mend, acks, pause, least=max(least, pause + 1.0 if acks else 0.0))
 
 
 def _kill_etcd(cluster: Cluster) -> None:

@@ -119,7 +119,9 @@ class ThreeNodes:
         named = Counter(self._at_each(_leader_by))
         named.pop(None, None)
         name, votes = max(named.items(), key=lambda item: item[1], default=(None, 0))
-        return name if votes > len(self.names) // 2 else None
+        # For a second the others still name one that is dead.
+        alive = name is not None and self.is_running(name)
+        return name if alive and votes > len(self.names) // 2 else None
 
     def digests(self) -> Mapping[str, Digest]:
         """Of the snapshots that all nodes make at one entry of the log."""
@@ -134,8 +136,9 @@ class ThreeNodes:
         except NotInTime:
             return {name: self._members[name].digest() for name in self.names}
 
-    def wipe(self, name: str) -> None:
-        self._ask_leader("POST", f"/v1/ctrl/leave?id={self._members[name].number}", but=name)
+    def wipe(self, name: str, *, leave: bool = True) -> None:
+        if leave:
+            self._ask_leader("POST", f"/v1/ctrl/leave?id={self._members[name].number}", but=name)
         self._members[name].wipe()
 
     def join(self, name: str, *, learner: bool = False) -> None:

@@ -1,5 +1,7 @@
 """A meta node as a child process, the way an operator runs it: ``diag serve`` in a directory of its own."""
 
+import contextlib
+import random
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from diag.perf import children
 from diag.perf.children import end, tail
 
 _POLL_SECONDS = 0.01
+_FIRST_PORT = 10_000
 _KILL_SECONDS = 10.0
 
 
@@ -168,9 +171,23 @@ class ConfiguredNode(NodeProcess):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports of 127.0.0.1 that were free a moment ago, below those that the system gives to connections.
+
+    One of those could go to a connection while its server is down for a moment, to one that tries to reach
+    that server even, and the server would not start again.
+    """
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        with contextlib.suppress(OSError):
+            sockets.append(socket.create_server(("127.0.0.1", random.randrange(_FIRST_PORT, _last_port()))))
     ports = [int(listener.getsockname()[1]) for listener in sockets]
     for listener in sockets:
         listener.close()
     return ports
+
+
+def _last_port() -> int:
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        return 32768

@@ -38,6 +38,8 @@ from diag.replication.state import State
 from diag.replication.view import Seen, View
 
 _PAUSE = 0.2
+#: How often a start fetches a snapshot that the log has been cut behind by the time it is here.
+_RENEWALS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -196,12 +198,16 @@ class ClusterEngine:
 
     async def _start_log(self, binary: EtcdBinary) -> None:
         progress = Progress(self.peers, self._node.node_id, lambda: self._view.seen.state == "Leader")
-        try:
-            await self._open_log(binary, progress)
-        except Compacted as compacted:
-            _log.warning("%s: the state is fetched from another node", compacted)
+        for renewals_left in range(_RENEWALS, -1, -1):
+            try:
+                await self._open_log(binary, progress)
+                break
+            except Compacted as compacted:
+                if not renewals_left:
+                    raise
+                _log.warning("%s: the state is fetched from another node", compacted)
+            # More than once under load: the log may be cut anew while the snapshot is on its way.
             await self._renew()
-            await self._open_log(binary, progress)
         polling = asyncio.create_task(progress.run(), name="cluster-progress")
         self._running.push_async_callback(_end, polling)
 

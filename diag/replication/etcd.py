@@ -310,6 +310,7 @@ class ClusterLog:
     def _end(self, reason: MetaError) -> None:
         if not self._ended.done():
             self._ended.set_result(reason)
+            self._reads.refuse()
             self._proposer.refuse(Unavailable(str(reason)))
 
     async def _unless_ended(self, work: Coroutine[object, object, None]) -> None:

@@ -88,6 +88,7 @@ def fetch(target: Path, address: str) -> str:
     if not _KEYRING.is_file():
         raise CannotFetch(f"{_KEYRING} is missing, and packages are not taken without their signatures")
     said = ""
+    target = target.absolute()  # apt takes a relative path as one below its own root
     target.parent.mkdir(parents=True, exist_ok=True)
     for suite in SUITES:
         with tempfile.TemporaryDirectory(prefix="etcd-", dir=target.parent) as scratch:

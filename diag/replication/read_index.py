@@ -9,6 +9,7 @@ from diag.replication.sources import Sources
 
 #: Seconds between two sources that do not answer.
 _PAUSE = 0.02
+_STOPPING = "This node is stopping and answers no reads; ask another."
 
 
 class _Question(NamedTuple):
@@ -43,10 +44,18 @@ class ReadIndex:
                 self._asking = asyncio.create_task(self._ask_all(), name="read-index")
         return await asyncio.shield(self._next.answer)
 
-    async def stop(self) -> None:
+    def refuse(self) -> None:
         """Ask nothing more; who waits hears Unavailable."""
         if self._asking is not None:
             self._asking.cancel()
+        left, self._next = self._next, None
+        if left is not None:  # the task may not have begun yet, and then does not refuse it
+            _refuse(left, Unavailable(_STOPPING))
+
+    async def stop(self) -> None:
+        """The same, and wait for the end of what was asked."""
+        self.refuse()
+        if self._asking is not None:
             await asyncio.wait([self._asking])
 
     async def _ask_all(self) -> None:
@@ -62,7 +71,7 @@ class ReadIndex:
             self._asking = None
             for left in (asked, self._next):
                 if left is not None and not left.answer.done():
-                    _refuse(left, Unavailable("This node is stopping and answers no reads."))
+                    _refuse(left, Unavailable(_STOPPING))
             self._next = None
 
     async def _ask(self, by: float) -> int:

@@ -224,6 +224,16 @@ async def test_a_failed_node_writes_nothing(tmp_path: Path) -> None:
         assert len(memory.entries) == length
 
 
+async def test_reads_that_wait_hear_of_a_failure_at_once(tmp_path: Path) -> None:
+    async with nodes(tmp_path) as (node,):
+        node.source.held = asyncio.Event()
+        reading = asyncio.ensure_future(node.log.read_index())
+        await until_async(lambda: node.source.heads > 1)
+        node.source.log.take(b"no record of ours")
+        assert isinstance(await node.log.failed, Damaged)
+        assert isinstance(await ended(reading, 1.0), Unavailable)
+
+
 async def test_a_full_disk_makes_this_node_unavailable_and_no_other(tmp_path: Path) -> None:
     memory = MemoryLog()
     small = make(tmp_path, memory, 1, 2, map_size=1 << 20)

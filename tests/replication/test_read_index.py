@@ -99,5 +99,14 @@ async def test_a_stop_tells_those_who_wait() -> None:
     assert isinstance(await ended(late), Unavailable)
 
 
+async def test_a_stop_before_anything_was_asked() -> None:
+    reads = _reads(MemoryLog().source())
+    reader = asyncio.ensure_future(reads.wait())
+    await asyncio.sleep(0)
+    reads.refuse()
+    assert isinstance(await ended(reader), Unavailable)
+    await reads.stop()
+
+
 async def test_no_source_at_all() -> None:
     assert isinstance(await ended(_reads().wait()), Unavailable)
