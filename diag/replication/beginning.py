@@ -55,10 +55,14 @@ def check_joiner(store: Store, cluster: bytes) -> None:
     """Whether a node with this store may take the log and the state of ``cluster``; Damaged when not."""
     if genesis_of(store) is not None:
         raise foreign(store)
-    with store.read() as txn:
-        known = Ledger.unpack(txn.log_state()).cluster
+    known = _cluster(store)
     if known not in (b"", cluster):
         raise other_cluster(store.path, known, cluster)
+
+
+def is_of(store: Store, cluster: bytes) -> bool:
+    """Whether the log of ``cluster`` led to this state."""
+    return _cluster(store) == cluster
 
 
 def other_cluster(path: Path, known: bytes, cluster: bytes) -> Damaged:
@@ -76,6 +80,11 @@ def foreign(store: Store) -> Damaged:
         "cluster's. Only the first node of a new cluster goes on from one: start this node with an empty "
         "raft_dir, and it takes the cluster's state."
     )
+
+
+def _cluster(store: Store) -> bytes:
+    with store.read() as txn:
+        return Ledger.unpack(txn.log_state()).cluster
 
 
 def _is_empty(txn: ReadTxn) -> bool:

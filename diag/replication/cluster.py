@@ -32,7 +32,7 @@ from diag.replication.peer_source import PeerSource
 from diag.replication.peers import GrpcPeers
 from diag.replication.progress import Progress
 from diag.replication.relayed_membership import RelayedMembership
-from diag.replication.snapshot_fetch import fetch_snapshot
+from diag.replication.renewal import Renewal
 from diag.replication.sources import Sources, ways
 from diag.replication.state import State
 from diag.replication.view import Seen, View
@@ -207,14 +207,12 @@ class ClusterEngine:
                     raise
                 _log.warning("%s: the state is fetched from another node", compacted)
             # More than once under load: the log may be cut anew while the snapshot is on its way.
-            cluster = self._view.seen.cluster.to_bytes(8, "big")
-            await asyncio.to_thread(self._check_joiner, cluster)
             await self._renew()
         polling = asyncio.create_task(progress.run(), name="cluster-progress")
         self._running.push_async_callback(_end, polling)
 
     async def _open_log(self, binary: EtcdBinary, progress: Progress) -> None:
-        self.store = await asyncio.to_thread(self._state.open)
+        self.store = await asyncio.to_thread(self._state.open, self._clock_ms())
         log = ClusterLog(
             self.store,
             self._node,
@@ -240,24 +238,10 @@ class ClusterEngine:
         self._running.push_async_callback(log.stop)
 
     async def _renew(self) -> None:
-        """From another node's snapshot; a cluster's only node has its own."""
-        failure: MetaError = Unavailable("there is no other node, and this one holds none")
-        try:
-            async with asyncio.timeout(self._patience):
-                while True:
-                    others = self.peers.others(self._node.node_id)
-                    info = None if others else self.snapshots.latest()
-                    try:
-                        if others:
-                            info = await fetch_snapshot(others, self.snapshots, self._node.node_id)
-                    except Unavailable as unavailable:
-                        failure = unavailable
-                        _log.warning("%s", failure)
-                    if info is not None:
-                        break
-                    await asyncio.sleep(1.0)
-        except TimeoutError:
-            raise Unavailable(f"No snapshot came within {self._patience:g} s: {failure}") from None
+        cluster = self._view.seen.cluster.to_bytes(8, "big")
+        await asyncio.to_thread(self._check_joiner, cluster)
+        this = self._node.node_id
+        info = await Renewal(self.peers, self.snapshots, this, cluster, self._patience).find()
         await asyncio.to_thread(self._state.renew, info)
 
     def _use_sources(self, seen: Seen) -> None:

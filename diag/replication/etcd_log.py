@@ -89,6 +89,8 @@ _REMEDIES = {
     "tls:": _TLS,
     "x509": _TLS,
     "PEM": _TLS,
+    "Was the raft log corrupted, truncated, or lost": "its files are older than what it told the cluster, as "
+    "after a backup was put back; take the node out (diag leave) and join again with an empty directory",
     "crc mismatch": "its files are damaged; remove the member from the cluster and join anew, empty",
 }
 

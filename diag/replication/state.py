@@ -12,6 +12,7 @@ from diag.kv import boot
 from diag.kv.replacement import Replacement
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Store
+from diag.replication.beginning import genesis_of
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +26,12 @@ class State:
         self._node_id = node_id
         self._boot = boot.boot_id()
 
-    def open(self) -> Store:
-        """The store; the newest snapshot's when the machine went down while it was open."""
+    def open(self, now_ms: int | None = None) -> Store:
+        """The store; the newest snapshot's when the machine went down while it was open.
+
+        With the time it is opened for a log. A state older than that is in no log, so it is in a snapshot
+        before anything is written without waiting for the disk.
+        """
         if boot.is_doubtful(self.path, self._boot):
             _log.warning("The machine went down while %s was open: its state is taken anew", self.path)
             latest = self.snapshots.latest()
@@ -37,7 +42,13 @@ class State:
         if not self._boot:
             return Store.open(self.path, node_id=self._node_id)
         store = _Unsynced.open(self.path, node_id=self._node_id, sync=False)
-        boot.mark(self.path, self._boot)
+        try:
+            if now_ms is not None:
+                self._secure(store, now_ms)
+            boot.mark(self.path, self._boot)
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def renew(self, info: SnapshotInfo) -> None:
@@ -48,6 +59,13 @@ class State:
             replacement.put_in_place(keep_snapshots=True)
         finally:
             replacement.close()
+
+    def _secure(self, store: Store, now_ms: int) -> None:
+        genesis = genesis_of(store)
+        if genesis is None:
+            return
+        if all(info.content_hash != genesis.content_hash for info in self.snapshots.all()):
+            self.snapshots.create(store, now_ms)
 
 
 class _Unsynced(Store):

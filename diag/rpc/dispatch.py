@@ -172,8 +172,9 @@ class Dispatcher:
             try:
                 if check is not None:
                     check(context.invocation_metadata())
-                await _advise(context, advice)
-                await method(decode(incoming), _ContextSink(context, metrics, limit))
+                sink = _ContextSink(context, metrics, limit, advice)
+                await method(decode(incoming), sink)
+                await sink.advise()
                 ok = True
             except grpc.aio.InternalError:
                 pass  # grpcio's word for a write to a client that is gone; there is nobody to tell
@@ -186,10 +187,11 @@ class Dispatcher:
 
 
 class _ContextSink:
-    __slots__ = ("_context", "_limit", "_metrics", "_room")
+    __slots__ = ("_advice", "_context", "_limit", "_metrics", "_room")
 
-    def __init__(self, context: Context, metrics: Metrics, limit: int | None) -> None:
+    def __init__(self, context: Context, metrics: Metrics, limit: int | None, advice: Advice | None) -> None:
         self._context = context
+        self._advice = advice
         self._metrics = metrics
         self._limit = limit
         #: gRPC's own transport cannot tell.
@@ -205,8 +207,15 @@ class _ContextSink:
     async def send(self, message: Message) -> None:
         data = message.SerializeToString()
         _check_size(data, self._limit)
+        if self._advice is not None:
+            await self.advise()
         self._metrics.sent(len(data))
         await self._context.write(data)
+
+    async def advise(self) -> None:
+        """Send the headers with the advice, once: with the first message, as clients time their arrival."""
+        advice, self._advice = self._advice, None
+        await _advise(self._context, advice)
 
 
 async def _advise(context: Context, advice: Advice | None) -> None:

@@ -6,13 +6,12 @@ the work per stack does not grow with its depth. Only nodes that have children n
 last frame is an edge: the caller's node and the frame's name, two small numbers in one. Weights are summed by
 edge, and an edge becomes a node when everything is read.
 
-Memory. A prefix is about a kilobyte and a large profile has a million of them, so keys are not the prefixes
-but 64-bit hashes of them: of n prefixes, two share a hash with a chance of n^2/2^65, which is 2 in 100
-million for a file of 1.2 GB and 1 in 10^13 for one of a megabyte, and would then be drawn as one frame. The
+Memory. A prefix is about a kilobyte and a large profile has a million of them. Up to 256 KiB of prefixes,
+keys are the prefixes themselves. Beyond, they are 64-bit hashes: of n prefixes, two share a hash with a
+chance of n^2/2^65, which is 2 in 100 million for a file of 1.2 GB, and would then be drawn as one frame. The
 hash is Python's own, SipHash with a key drawn at random for each process, so that no file can be made to
-collide.
-Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the speed. Keeping
-the prefixes of small files was tried: it takes a fifth of the time of reading them, to fetch and compare.
+collide. Where that key is fixed (PYTHONHASHSEED), BLAKE2 with a random key takes its place, at half the
+speed. To keep and compare the prefixes takes a fifth of the time of reading them, so the budget is small.
 
 Stacks of more than 16 KiB would be shortened at a cost that grows with the square of their depth. After the
 first of them, unknown prefixes are walked from the root, edge by edge.
@@ -24,12 +23,13 @@ import math
 import os
 import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from itertools import repeat
 
 from flamegraph.formats.lines import LONGEST_LINE
 from flamegraph.profile import ROOT, Profile, Weight
 
+EXACT_BYTES = 1 << 18
 DEEPEST = 100_000
 _LONG = 1 << 14
 _COUNT_DIGITS = 18
@@ -48,11 +48,12 @@ class TooDeep(Exception):
 
 
 class StackTree:
-    """A tree that grows by folded lines."""
+    """A tree that grows by folded lines. `exact_bytes` bounds the prefixes kept as they are."""
 
-    def __init__(self) -> None:
-        self._key = _hash_of_this_process()
-        self._known: dict[int, int] = {}
+    def __init__(self, exact_bytes: int = EXACT_BYTES) -> None:
+        self._key: Callable[[bytes], Hashable] = bytes
+        self._known: dict[Hashable, int] = {}
+        self._exact_left = exact_bytes
         self._names: dict[bytes, int] = {}
         self._ends: dict[bytes, tuple[int, int]] = {}
         self._edges = array("q", [ROOT])
@@ -76,10 +77,12 @@ class StackTree:
                     end = self._new_end(last, line)
                     if end is None:
                         other(number, line)
+                        key, known = self._key, self._known.get
                         continue
                 node = known(key(callers))
                 if node is None:
                     node = self._grow(callers, sep)
+                    key, known = self._key, self._known.get
                 name, count = end
                 edge = node + name
                 weights[edge] = weight(edge, 0) + count
@@ -159,6 +162,10 @@ class StackTree:
             known[unknown] = new = len(edges)
             edges.append(node + name)
             node = new
+        if self._key is bytes:
+            self._exact_left -= len(callers) * len(missing)
+            if self._exact_left < 0:
+                self._stop_keeping()
         return node
 
     def _walk(self, callers: bytes) -> int:
@@ -181,6 +188,10 @@ class StackTree:
     def _append(self, edge: int) -> int:
         self._edges.append(edge)
         return len(self._edges) - 1
+
+    def _stop_keeping(self) -> None:
+        self._key = key = _hash_of_this_process()
+        self._known = {key(prefix): node for prefix, node in self._known.items()}  # type: ignore[arg-type]
 
 
 def _hash_of_this_process() -> Callable[[bytes], int]:

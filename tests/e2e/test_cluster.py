@@ -14,6 +14,9 @@ from tests.e2e.cluster import Cluster, call, get, level, put, refusal, status, v
 from tests.e2e.conftest import processes
 from tests.polling import until, until_async
 
+#: Several processes to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 
 def view(node_id: int, node: NodeProcess) -> dict[str, object]:
     """A node as every node is to tell it."""

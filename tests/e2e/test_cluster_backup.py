@@ -1,6 +1,7 @@
 """A cluster's catalogue out of its nodes, and a new cluster that goes on from it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from diag.perf.node_process import NodeProcess
 from tests.e2e.cluster import BRIEFLY, Cluster, call, get, level, put, refusal, status, values
 from tests.e2e.conftest import children_of
 from tests.polling import until
+
+#: Several processes to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
 
 
 def fill(node: NodeProcess) -> dict[str, bytes]:
@@ -129,6 +133,27 @@ def test_a_backup_is_not_put_into_a_living_cluster(
     assert values(third, "") == kept | {"later": b"1"}
 
 
+def test_an_old_copy_of_a_members_directory_is_refused(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = fill(cluster.nodes[1])
+    third = cluster.nodes[3]
+    raft, copy = third.directory / "raft", third.directory / "copy"
+    third.stop()
+    shutil.copytree(raft, copy)
+    cluster.start(3)
+    put(third, "later", b"1")
+    until(lambda: level(cluster))
+    third.stop()
+    shutil.rmtree(raft)
+    copy.rename(raft)
+    assert "as after a backup was put back" in refusal(third)
+    assert main(["leave", "--leave-id", "3", "--endpoint", cluster.nodes[1].admin]) == 0
+    shutil.rmtree(raft)
+    cluster.start(3)
+    assert values(third, "") == kept | {"later": b"1"}
+
+
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_stopped_node_is_exported_from_its_directory(alone: Cluster, tmp_path: Path, how: str) -> None:
     node = alone.nodes[1]
@@ -164,7 +189,8 @@ def test_a_single_node_becomes_the_first_of_a_cluster(tmp_path: Path, scratch: P
         cluster.start(1)
         assert values(cluster.nodes[1], "") == kept
         assert status(cluster.nodes[1])["last_seq"] == before["last_seq"]
-        cluster.start(2)
+        cluster.add(3, "--learner")
+        cluster.start(2, 3)
         put(cluster.nodes[2], "new", b"1")
         for node in cluster.nodes.values():
             assert values(node, "") == kept | {"new": b"1"}

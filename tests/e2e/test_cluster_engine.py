@@ -1,17 +1,20 @@
 """The real Databend Query engine with three of our nodes as its meta service."""
 
+import re
 import threading
 from pathlib import Path
 
 import pytest
 
 from diag.perf.engine import Engine, missing, run_script
+from diag.perf.node_process import NodeProcess
 from diag.perf.sql import script
-from tests.e2e.cluster import Cluster, level, values
+from tests.e2e.cluster import Cluster, get, level, values
 from tests.polling import until
 
 pytestmark = [
     pytest.mark.engine,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),
 ]
 
@@ -124,3 +127,24 @@ def test_an_engine_at_a_follower_alone_works(cluster: Cluster, tmp_path: Path) -
     follower = next(node for node_id, node in cluster.nodes.items() if node_id != cluster.leader())
     with Engine(tmp_path / "engine", meta=follower.grpc, cluster_id="one") as engine:
         assert run_script(engine, script("first"))
+
+
+def calls(node: NodeProcess) -> float:
+    """How many calls it has answered."""
+    (count,) = re.findall(
+        r"^metasrv_meta_network_req_success(?:_total)? (\S+)", get(node, "/v1/metrics").text, re.M
+    )
+    return float(count)
+
+
+def test_an_engine_that_begins_at_a_follower_moves_to_the_leader(cluster: Cluster, tmp_path: Path) -> None:
+    leader = cluster.leader()
+    nodes = sorted(cluster.nodes.items(), key=lambda item: item[0] == leader)
+    before = [calls(node) for _, node in nodes]
+    with Engine(
+        tmp_path / "engine", meta=",".join(node.grpc for _, node in nodes), cluster_id="one"
+    ) as engine:
+        assert run_script(engine, script("first"))
+    first, second, led = (calls(node) - count for (_, node), count in zip(nodes, before, strict=True))
+    assert led > 10 * (first + second), "it goes there, and does not come back"
+    assert first + second + led < 3000, "a call is made once"

@@ -21,6 +21,9 @@ from tests.e2e.cluster import Cluster, call, cluster_of, get, level, put, status
 from tests.e2e.conftest import children_of, processes
 from tests.polling import until
 
+#: Several processes to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 _WRITERS = 8
 
 

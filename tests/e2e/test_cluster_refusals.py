@@ -11,6 +11,9 @@ from diag.perf.node_process import NodeProcess, free_ports
 from tests.e2e.cluster import BRIEFLY, Cluster, cluster_of, names, put, refusal, status, values
 from tests.polling import until
 
+#: Several processes to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 
 def files(directory: Path) -> dict[str, bytes]:
     """The data that a start could overwrite."""

@@ -11,6 +11,9 @@ import trustme
 from diag.rpc.client import MetaClient
 from tests.e2e.cluster import BRIEFLY, Cluster, names, put, refusal, values
 
+#: Several processes to start, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(300)
+
 
 def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)

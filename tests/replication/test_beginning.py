@@ -8,12 +8,13 @@ import pytest
 from diag.errors import Compacted, Damaged
 from diag.kv.apply import apply
 from diag.kv.commands import MatchSeq, Upsert
-from diag.kv.snapshot import SnapshotStore
+from diag.kv.snapshot import SnapshotStore, hash_content
 from diag.kv.store import Position, Store
-from diag.replication.beginning import check_founder, check_joiner, genesis_of
+from diag.replication.beginning import check_founder, check_joiner, genesis_of, is_of
 from diag.replication.ledger import Ledger
 from diag.replication.machine import Machine
 from diag.replication.record import BeginSnapshot, Genesis, decode
+from diag.replication.state import State
 from tests.polling import until_async
 from tests.replication.cluster import NOW, content, make, nodes, put
 from tests.replication.memory_log import Fate, MemoryLog, ended
@@ -44,6 +45,8 @@ def test_a_store_of_a_log_joins_its_cluster_alone_and_founds_none(tmp_path: Path
             txn.set_log_state(Ledger(CLUSTER, 5, 9).pack())
         assert genesis_of(store) is None
         check_joiner(store, CLUSTER)
+        assert is_of(store, CLUSTER)
+        assert not is_of(store, b"12345678")
         with pytest.raises(Damaged, match="of another cluster's log"):
             check_joiner(store, b"12345678")
         with pytest.raises(Damaged, match="whose log this node has no more"):
@@ -145,3 +148,19 @@ async def test_first_words_that_arrive_late_count_once(tmp_path: Path) -> None:
         memory.land_late()
         await node.log.propose(put("new"))
         assert node.log.status().last_applied.index in (1007, 1008)  # the snapshot may be reported by now
+
+
+def test_a_state_that_is_in_no_log_outlives_the_machine(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    snapshots = SnapshotStore(tmp_path / "1" / "snapshots")
+    state = State(tmp_path / "1" / "store", snapshots, 1)
+    state.open().close()
+    assert snapshots.latest() is None, "a look makes none"
+    with state.open(NOW) as store, store.read() as txn:
+        first = hash_content(txn)
+    state.open(NOW).close()
+    assert [info.content_hash for info in snapshots.all()] == [first], "one is enough"
+    (tmp_path / "1" / "store" / "WRITTEN-IN-BOOT").write_text("another boot")
+    with state.open(NOW) as store, store.read() as txn:
+        assert hash_content(txn) == first
+        assert txn.key_count() == 3

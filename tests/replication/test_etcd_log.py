@@ -51,4 +51,6 @@ def test_a_large_file_is_emptied_once_it_is_read(tmp_path: Path) -> None:
 def test_known_ends_come_with_a_remedy() -> None:
     lines = deque(["listening", "listen tcp 127.0.0.1:1: bind: address already in use", "bye"])
     assert "address already in use; another process listens there" in explained(lines)
+    older = "tocommit(46) is out of range [lastIndex(10)]. Was the raft log corrupted, truncated, or lost?"
+    assert "as after a backup was put back" in explained(deque([older, "goroutine 147 [running]:"]))
     assert explained(deque(["a", "b"])) == "etcd's last lines were: a | b"

@@ -13,8 +13,8 @@ frames = st.lists(st.sampled_from([b"a", b"b", b"c", b"", b"\xff", b"x" * 9000])
 lines = st.lists(st.tuples(frames, st.integers(0, 9)), max_size=12)
 
 
-def read(known: list[tuple[list[bytes], int]]) -> Profile:
-    tree = StackTree()
+def read(known: list[tuple[list[bytes], int]], exact_bytes: int) -> Profile:
+    tree = StackTree(exact_bytes)
 
     def add_other(number: int, line: bytes) -> None:
         stack, weight = known[number]
@@ -32,23 +32,23 @@ def trimmed(stack: list[bytes]) -> tuple[str, ...]:
 
 
 def test_no_lines_are_an_empty_profile() -> None:
-    assert len(read([])) == 1
+    assert len(read([], 0)) == 1
 
 
-@given(lines)
+@given(lines, st.sampled_from([0, 20, 1 << 20]))
 def test_each_stack_has_its_weight_however_it_is_looked_up(
-    known: list[tuple[list[bytes], int]],
+    known: list[tuple[list[bytes], int]], exact_bytes: int
 ) -> None:
     expected: dict[tuple[str, ...], int] = {}
     for stack, weight in known:
         expected[trimmed(stack)] = expected.get(trimmed(stack), 0) + weight
-    profile = read(known)
+    profile = read(known, exact_bytes)
     assert dict(profile.stacks()) == {stack: weight for stack, weight in expected.items() if weight}
 
 
-@given(lines)
-def test_no_two_siblings_have_one_name(known: list[tuple[list[bytes], int]]) -> None:
-    profile = read(known)
+@given(lines, st.sampled_from([0, 20, 1 << 20]))
+def test_no_two_siblings_have_one_name(known: list[tuple[list[bytes], int]], exact_bytes: int) -> None:
+    profile = read(known, exact_bytes)
     assert list(profile.parent[:1]) == [-1]
     assert all(parent < node for node, parent in enumerate(profile.parent))
     siblings = list(zip(profile.parent, profile.name, strict=True))
@@ -61,7 +61,7 @@ def test_a_stack_that_is_too_deep_is_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", ["0", "7", "random"])
-def test_no_seed_makes_a_difference(seed: str) -> None:
+def test_beyond_the_budget_no_seed_makes_a_difference(seed: str) -> None:
     program = (
         "import sys; from flamegraph.formats.folded import read_folded; "
         "print(len(read_folded(sys.stdin.buffer)))"
