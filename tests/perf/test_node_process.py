@@ -25,6 +25,11 @@ def test_ports_differ_and_are_free() -> None:
         socket.create_server(("127.0.0.1", port)).close()
 
 
+def test_ports_are_none_that_a_connection_may_be_given() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(port < first for port in free_ports(50))
+
+
 def test_it_is_healthy_inside_and_gone_outside(tmp_path: Path) -> None:
     with NodeProcess(tmp_path / "node") as node:
         assert healthy(node)
