@@ -42,4 +42,7 @@ def test_an_unknown_part_is_refused_with_the_known_ones(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as exit_:
         bench.main(["speed"])
     assert exit_.value.code == 2
-    assert "no part 'speed'; known: log, sql, rpc, node, cluster, profiles, flamegraph" in capsys.readouterr().err
+    assert (
+        "no part 'speed'; known: log, sql, rpc, node, cluster, profiles, flamegraph"
+        in capsys.readouterr().err
+    )
