@@ -56,12 +56,13 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     from flamegraph.diff import sample_count
     from flamegraph.errors import OptionError
     from flamegraph.formats import read, write
+    from flamegraph.units import check_unit
 
+    if unit is not None:
+        check_unit(unit)
     try:
         profile = read(io.BytesIO(data), unit=unit)
     except OptionError:
-        if unit is None:
-            raise
         profile = read(io.BytesIO(data))  # the format says its unit itself
     file = io.BytesIO()
     write(profile, file, "pprof")
