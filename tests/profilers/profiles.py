@@ -27,10 +27,12 @@ def capture(folded: bytes = FOLDED, **changes: object) -> Capture:
     return Capture(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def about(name: str | None = None, when: float | None = None, **changes: object) -> About:
+def about(
+    name: str | None = None, when: float | None = None, notes: tuple[str, ...] = ("The rate was lowered.",)
+) -> About:
     """The account of such a capture; ``when`` makes its id."""
     id_ = new_id(time.time() if when is None else when)
-    return About.of(capture(**changes), id_=id_, name=name, node_id=1, nodes=(1,), version="0.1.0")
+    return About.of(capture(notes=notes), id_=id_, name=name, node_id=1, nodes=(1,), version="0.1.0")
 
 
 def content(folded: bytes = FOLDED) -> bytes:

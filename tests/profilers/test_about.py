@@ -36,7 +36,7 @@ def test_what_a_later_version_adds_is_left_out() -> None:
     "text", [b"", b"[]", b"{}", b"{", b'{"id":"../x"}', b'{"notes":3}', b"\xff", b'{"load":{"x":1}}']
 )
 def test_what_is_no_account_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         About.from_json(text)
 
 
