@@ -16,6 +16,7 @@ from diag.admin import queries
 from diag.admin.draw import Caption, draw
 from diag.admin.relay import plain
 from diag.profilers.capture import Capture
+from diag.profilers.labels import LABEL
 
 FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
 MEDIA_TYPES = {
@@ -56,7 +57,8 @@ async def answer(capture: Capture, form: str, *node_ids: int) -> Response:
     elif form == "svg":
         body = await picture(capture, *node_ids)
     else:
-        body = await draw(capture.folded, _caption(capture, node_ids), form)
+        stacks = capture.labelled or capture.folded if form == "pprof" else capture.folded
+        body = await draw(stacks, _caption(capture, node_ids), form)
     return _response(capture, form, body, node_ids)
 
 
@@ -145,7 +147,8 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     whose = "a program elsewhere"
     if node_ids:
         whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
-    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit)
+    labels = () if capture.labelled is None else (LABEL,)
+    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, labels)
 
 
 def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:

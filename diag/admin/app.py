@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from diag.admin import cluster, control, errors, health, home, kept, kept_changes, members, profiles
+from diag.admin import cluster, control, errors, health, home, hot, kept, kept_changes, members, profiles
 from diag.admin.background import Background
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
+from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
 from diag.admin.starts import Starts
 from diag.admin.views import Views
@@ -58,6 +59,7 @@ def create_app(parts: Parts) -> FastAPI:
     # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     errors.install(app)
+    app.add_middleware(NamedTasks)
     views = Views(parts.version, parts.grpc_address, parts.etcd)
     relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
@@ -70,5 +72,6 @@ def create_app(parts: Parts) -> FastAPI:
     starts = Starts(background)
     app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
+    app.include_router(hot.router(parts.profilers, relay, parts.guard))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
     return app

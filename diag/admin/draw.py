@@ -30,12 +30,16 @@ _CHILD_NICENESS = 5
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands around the picture; ``unit`` is what the widths count."""
+    """What stands around the picture; ``unit`` is what the widths count.
+
+    ``labels`` are those that outermost frames stand for, in a format that has labels.
+    """
 
     title: str
     subtitle: str
     notes: tuple[str, ...]
     unit: str
+    labels: tuple[str, ...] = ()
 
 
 async def draw(folded: bytes, caption: Caption, form: str = "svg", base: bytes | None = None) -> bytes:
@@ -73,6 +77,7 @@ def made(folded: bytes, caption: Caption, form: str, base: bytes | None) -> byte
         render = flamegraph.render if form == "svg" else flamegraph.render_html
         return render(subject, title=caption.title, subtitle=caption.subtitle, notes=caption.notes).encode()
     written = io.BytesIO()
+    profile.metadata["labels"] = ",".join(caption.labels)
     flamegraph.write(profile, written, form)
     return written.getvalue()
 
@@ -151,7 +156,7 @@ def main() -> None:
     os.nice(_CHILD_NICENESS)
     job = json.loads(sys.stdin.buffer.readline())
     fields = job["caption"]
-    caption = Caption(fields["title"], fields["subtitle"], tuple(fields["notes"]), fields["unit"])
+    caption = Caption(**{**fields, "notes": tuple(fields["notes"]), "labels": tuple(fields["labels"])})
     base = None if job["base"] is None else sys.stdin.buffer.read(job["base"])
     sys.stdout.buffer.write(made(sys.stdin.buffer.read(), caption, job["form"], base))
 

@@ -18,6 +18,7 @@ from diag.admin.taking import ID_HEADER, REQUESTS
 from diag.errors import InvalidRequest, MetaError
 from diag.profilers.about import About, checked_key, checked_name
 from diag.profilers.keeper import Keeper
+from diag.profilers.requests import CPU_BY
 from diag.replication import NodeAddress
 
 #: Seconds in which another node reads and draws a kept profile.
@@ -59,7 +60,8 @@ class _Kept:
         return json_response(await self._listed(kind, name))
 
     async def get(self, request: Request, key: str) -> Response:
-        params = queries.only(request, ["format", *PARAMETERS])
+        params = queries.only(request, ["format", "by", *PARAMETERS])
+        by = queries.one_of("by", params.pop("by", CPU_BY[0]), CPU_BY)
         form = _form_of(request, params.pop("format", None))
         target = self._relay.one(request, params)
         checked_key(key)
@@ -68,7 +70,7 @@ class _Kept:
         started = self._starts.get(key)
         if started is not None:
             return await self._of_started(started, form)
-        return await while_present(request, self._of_kept(key, form)) or Response(status_code=CLIENT_GONE)
+        return await while_present(request, self._of_kept(key, form, by)) or Response(status_code=CLIENT_GONE)
 
     async def diff(self, request: Request, base: str, new: str) -> Response:
         params = queries.only(request, ["format", *PARAMETERS])
@@ -112,7 +114,7 @@ class _Kept:
         taken = started.task.result()
         return taken.mark(await answers.answer(taken.capture, form, self._relay.own()))
 
-    async def _of_kept(self, key: str, form: str) -> Response:
+    async def _of_kept(self, key: str, form: str, by: str) -> Response:
         if form in ("json", "pprof"):
             about, packed = await self._keeper.packed(key)
             response = (
@@ -121,7 +123,7 @@ class _Kept:
                 else answers.served(form, packed, answers.filename(_called(about), form))
             )
         else:
-            about, capture = await self._keeper.capture(key)
+            about, capture = await self._keeper.capture(key, by_request=by == "request")
             capture = kept_views.noted(about, capture)
             if form == "zip":
                 response = await answers.archived(capture, {about.node_id: capture})

@@ -1,6 +1,7 @@
 """All profilers of the process behind one lock: one at a time, ended when nobody waits any more."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diag.errors import ProfilerDenied, ProfilerMissing, Unavailable
+from diag.profilers import labels
 from diag.profilers.capture import Capture
 from diag.profilers.cpu import PySpy
 from diag.profilers.lock import ProfileLock
@@ -48,6 +50,12 @@ class Profilers:
     async def cpu(self, request: CpuRequest, holder: str) -> Capture:
         """A CPU or wall-clock profile. Raises ProfilerMissing and ProfilerDenied with engine=py-spy only."""
         return await self._exclusive(holder, request.seconds, self._cpu(request))
+
+    async def hot(self, seconds: float, frequency: int, holder: str) -> tuple[Capture, Counter[str]]:
+        """A short CPU profile from inside by request, and the requests of the running loop at its end."""
+        request = CpuRequest(seconds=seconds, frequency=frequency, engine="inprocess", by="request")
+        capture = await self._exclusive(holder, seconds, self._cpu(request))
+        return capture, labels.in_flight()
 
     async def heap(self, request: HeapRequest, holder: str) -> Capture:
         """A memory profile. Raises ProfilerMissing, ProfilerError, NoSpace."""
@@ -98,7 +106,7 @@ class Profilers:
         return await in_thread("profile-memory", partial(self._memray.record, request))
 
     async def _cpu(self, request: CpuRequest) -> Capture:
-        if request.engine == "inprocess":
+        if request.engine == "inprocess" or request.by == "request":
             return await Sampler(request).run()
         try:
             return await in_thread("profile-cpu", partial(self._py_spy.record, request))

@@ -15,6 +15,7 @@ from diag.profilers import repack
 from diag.profilers.about import About, Load, new_id
 from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
+from diag.profilers.labels import LABEL
 from diag.profilers.scratch import open_scratch
 from diag.profilers.shelf import Entry, Shelf
 from diag.profilers.work import in_thread
@@ -69,9 +70,12 @@ class Keeper:
             nodes=nodes,
             version=self._version,
         )
-        about = replace(about, load=_since(before, self._load()))
+        told = (LABEL,) if capture.labelled else ()
+        about = replace(about, load=_since(before, self._load()), labels=told)
         try:
-            kept = await in_thread("profile-keep", partial(self._keep, about, capture.folded))
+            kept = await in_thread(
+                "profile-keep", partial(self._keep, about, capture.labelled or capture.folded)
+            )
         except MetaError as error:
             return Kept(None, str(error))
         except Exception as error:  # noqa: BLE001 - the profile is there, and is answered all the same
@@ -118,11 +122,18 @@ class Keeper:
         """A kept profile as gzipped pprof."""
         return await asyncio.to_thread(self._shelf.get, key)
 
-    async def capture(self, key: str) -> tuple[About, Capture]:
-        """A kept profile as it was when it was taken."""
+    async def capture(self, key: str, *, by_request: bool = False) -> tuple[About, Capture]:
+        """A kept profile as it was taken; with ``by_request``, under a frame for each request served.
+
+        InvalidRequest for that where its samples do not say so.
+        """
         about, data = await self.packed(key)
+        if by_request and LABEL not in about.labels:
+            raise InvalidRequest(
+                f"The samples of {key} do not say which request was served; take one with by=request."
+            )
         try:
-            folded = await in_thread("profile-unpack", partial(_unpack, data))
+            folded = await in_thread("profile-unpack", partial(_unpack, data, LABEL if by_request else ""))
         except ProfilerError as error:
             raise self._shelf.damaged(about.id, str(error)) from None
         return about, about.capture(folded)
@@ -137,6 +148,8 @@ class Keeper:
 
     def _keep(self, about: About, folded: bytes, stop: threading.Event) -> About:
         metadata = {"engine": about.engine, "mode": about.mode, "seconds": f"{about.seconds:g}"}
+        if about.labels:
+            metadata["labels"] = ",".join(about.labels)
         if len(folded) <= repack.IN_PROCESS_BYTES:
             packed = repack.packed(folded, about.unit, metadata)
         else:
@@ -144,13 +157,13 @@ class Keeper:
         return self._shelf.add(about, packed)
 
 
-def _unpack(data: bytes, stop: threading.Event) -> bytes:
+def _unpack(data: bytes, label: str, stop: threading.Event) -> bytes:
     from flamegraph.errors import FlamegraphError
 
     if len(data) > repack.IN_PROCESS_PACKED:
-        return _child(data, "unpack", "", stop)
+        return _child(data, "unpack", label, stop)
     try:
-        return repack.unpacked(data)
+        return repack.unpacked(data, label)
     except FlamegraphError as error:
         raise ProfilerError(str(error)) from None
 

@@ -39,12 +39,12 @@ def packed(folded: bytes, unit: str, metadata: Mapping[str, str]) -> bytes:
     return file.getvalue()
 
 
-def unpacked(data: bytes) -> bytes:
-    """The folded stacks of gzipped pprof."""
+def unpacked(data: bytes, label: str = "") -> bytes:
+    """The folded stacks of gzipped pprof, under a frame for the label of each sample where one is named."""
     from flamegraph.formats import read, write
 
     file = io.BytesIO()
-    write(read(io.BytesIO(data), format="pprof"), file, "folded")
+    write(read(io.BytesIO(data), format="pprof", labels=label or None), file, "folded")
     return file.getvalue()
 
 
@@ -86,7 +86,7 @@ def main() -> None:
             given = json.loads(argument)
             out.write(packed(data, given["unit"], given["metadata"]))
         elif what == "unpack":
-            out.write(unpacked(data))
+            out.write(unpacked(data, argument))
         else:
             facts, content = taken(data, argument or None)
             out.write(json.dumps(facts._asdict()).encode() + b"\n" + content)
