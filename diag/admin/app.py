@@ -8,7 +8,19 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from diag.admin import cluster, control, errors, health, home, hot, kept, kept_changes, members, profiles
+from diag.admin import (
+    cluster,
+    control,
+    errors,
+    health,
+    home,
+    hot,
+    kept,
+    kept_changes,
+    members,
+    operation,
+    profiles,
+)
 from diag.admin.background import Background
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
@@ -72,6 +84,7 @@ def create_app(parts: Parts) -> FastAPI:
     starts = Starts(background)
     app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
+    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, parts.guard))
     app.include_router(hot.router(parts.profilers, relay, parts.guard))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
     return app

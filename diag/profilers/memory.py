@@ -18,10 +18,10 @@ from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
 from diag.profilers.requests import HeapRequest
 from diag.profilers.scratch import open_scratch, scratch_path
+from diag.profilers.span import Span
 from diag.profilers.work import Abandoned
 
 _MODULE = "diag.profilers.memray_fold"
-_WATCH = 0.1
 _SPARE = 64 << 20
 
 
@@ -32,14 +32,14 @@ class Memray:
         self._temp_dir = temp_dir
         self._limit = limit
 
-    def record(self, request: HeapRequest, stop: threading.Event) -> Capture:
+    def record(self, request: HeapRequest, span: Span, stop: threading.Event) -> Capture:
         """Blocking; run it in a worker thread that nothing else uses.
 
         Raises ProfilerMissing, ProfilerError, NoSpace; Abandoned when ``stop`` was set.
         """
         with open_scratch(self._temp_dir) as file:
             _require_space(file)
-            seconds, notes = self._track(request, file, stop)
+            seconds, notes = self._track(request, file, span, stop)
             allocations, folded = _fold(file, request.mode, stop)
         if not request.small_objects:
             notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
@@ -54,7 +54,9 @@ class Memray:
             notes=tuple(notes),
         )
 
-    def _track(self, request: HeapRequest, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+    def _track(
+        self, request: HeapRequest, file: IO[bytes], span: Span, stop: threading.Event
+    ) -> tuple[float, list[str]]:
         try:
             from memray import FileDestination, FileFormat, Tracker
         except ImportError as error:
@@ -69,15 +71,18 @@ class Memray:
         )
         try:
             with tracker:
-                seconds, notes = self._watch(request.seconds, file, stop)
+                seconds, notes = self._watch(request.seconds, file, span, stop)
         except RuntimeError as error:
             raise ProfilerError(f"memray could not start: {error}.") from error
         return seconds, notes
 
-    def _watch(self, seconds: float, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+    def _watch(
+        self, seconds: float, file: IO[bytes], span: Span, stop: threading.Event
+    ) -> tuple[float, list[str]]:
         started = time.monotonic()
-        while (left := started + seconds - time.monotonic()) > 0:
-            if stop.wait(min(left, _WATCH)):
+        span.begin()
+        while not span.over() and (left := started + seconds - time.monotonic()) > 0:
+            if stop.wait(min(left, span.watch)):
                 raise Abandoned
             reason = self._too_big(file)
             if reason is not None:

@@ -24,6 +24,7 @@ from diag.profilers import labels, native
 from diag.profilers.capture import Capture
 from diag.profilers.frames import FrameNames, RawStack, fold, raw_stack, safe
 from diag.profilers.requests import CpuRequest
+from diag.profilers.span import Span
 from diag.profilers.threadclock import all_thread_cpu, thread_cpu
 from diag.profilers.work import in_thread
 
@@ -41,7 +42,8 @@ _FROM_THREAD = (
 class Sampler:
     """One profile of this process. Make a new one for each."""
 
-    def __init__(self, request: CpuRequest) -> None:
+    def __init__(self, request: CpuRequest, span: Span) -> None:
+        self._span = span
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
         self._rate = request.frequency
@@ -64,11 +66,13 @@ class Sampler:
         self._learn_threads()
         if obstacle is None:
             previous = self._arm()
+            self._span.begin()
             try:
                 await in_thread("profile-threads", self._follow_threads)
             finally:
                 self._disarm(previous)
         else:
+            self._span.begin()
             await in_thread("profile-sampler", self._tick_from_thread)
         seconds, cpu = time.monotonic() - started, time.process_time() - cpu
         notes = () if obstacle is None else (_FROM_THREAD.format(why=obstacle),)
@@ -118,15 +122,20 @@ class Sampler:
         # threading.enumerate() takes a lock, which a signal handler must not do: it is read here instead
         self._own = threading.get_ident()
         deadline = time.monotonic() + self._request.seconds
-        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, _REFRESH)):
+        while not self._ended(stop, deadline, min(_REFRESH, self._span.watch)):
             self._learn_threads()
 
     def _tick_from_thread(self, stop: threading.Event) -> None:
         self._own = threading.get_ident()
         deadline = time.monotonic() + self._request.seconds
-        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, 1 / self._rate)):
+        while not self._ended(stop, deadline, 1 / self._rate):
             self._learn_threads()
             self._tick(dict(sys._current_frames()))
+
+    def _ended(self, stop: threading.Event, deadline: float, pause: float) -> bool:
+        """Whether the profile is at its end, after a pause of so many seconds if it is not."""
+        left = deadline - time.monotonic()
+        return left <= 0 or self._span.over() or stop.wait(min(left, pause))
 
     def _learn_threads(self) -> None:
         self._native_ids = {
