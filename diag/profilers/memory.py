@@ -40,7 +40,9 @@ class Memray:
         with open_scratch(self._temp_dir) as file:
             _require_space(file)
             seconds, notes = self._track(request, file, span, stop)
-            allocations, folded = _fold(file, request.mode, stop)
+            allocations, left_out, folded = _fold(file, request.mode, stop)
+        if left_out:
+            notes.append(f"{left_out >> 30} GiB of mapped address space are left out: they are no memory.")
         if not request.small_objects:
             notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
         return Capture(
@@ -113,7 +115,8 @@ def _require_space(file: IO[bytes]) -> None:
         )
 
 
-def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, bytes]:
+def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, int, bytes]:
     output = run_module(_MODULE, [scratch_path(file), mode], stop, inherit=[file.fileno()])
     head, _, folded = output.partition(b"\n")
-    return int(head), folded
+    allocations, left_out = map(int, head.split())
+    return allocations, left_out, folded

@@ -43,10 +43,11 @@ async def test_the_profile_shows_the_operation(
     await fill(node, 4000)
     params = {"name": name, "kind": kind, "format": "folded"}
     if kind == "heap":
-        params["small_objects"] = "true"
+        params |= {"small_objects": "true", "mode": "allocations"}
     response = await node.http.get(OPERATION, params=params)
     assert response.status_code == 200, response.text
     assert function in response.text
+    assert all(int(line.rpartition(" ")[2]) < 1 << 30 for line in response.text.splitlines())
     assert "The operation took" in response.headers["x-profile-notes"]
     assert float(response.headers["x-profile-seconds"]) < 60
     [about] = (await node.http.get(KEPT)).json()
