@@ -25,6 +25,7 @@ _LEAST, _MOST = 0.1, 10.0
 # As many as the kernel's tick gives.
 _FREQUENCY = 250
 _STACKS = 5
+_FRAMES = 12
 _OWN = "GET /debug/hot"
 
 
@@ -91,7 +92,10 @@ def _hottest(stacks: Counter[str], total: int) -> Iterator[str]:
         root, *frames = stack.split(";")
         yield ""
         yield f"{_share(count, total)} of the samples, {root.removeprefix(FRAME)}:"
-        yield from (f"    {frame}" for frame in reversed(frames))
+        frames.reverse()
+        yield from (f"    {frame}" for frame in frames[:_FRAMES])
+        if len(frames) > _FRAMES:
+            yield f"    called from {len(frames) - _FRAMES} more"
     if not stacks:
         yield "Next to no CPU was used; /debug/pprof/threads shows what is waited for."
 
