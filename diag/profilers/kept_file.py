@@ -44,7 +44,8 @@ def parted(path: Path, content: bytes) -> tuple[About, bytes]:
 
 def read_about(path: Path, file: BinaryIO) -> About:
     """The account alone, from the head of an open file. Raises Damaged."""
-    return _about(path, file.read(_HEAD.size), file.read(1 << 16))
+    head = file.read(_HEAD.size)
+    return _about(path, head, file.read(int.from_bytes(head[-2:], "little")))
 
 
 def _about(path: Path, head: bytes, rest: bytes) -> About:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 #: Up to this many bytes a worker thread repacks in less time than a child takes to start.
-IN_PROCESS_BYTES: Final = 200_000
+IN_PROCESS_BYTES: Final = 64_000
 #: The same of gzipped pprof, which is several times as dense.
 IN_PROCESS_PACKED: Final = 20_000
 _CHILD_MEMORY: Final = 4 << 30
