@@ -20,6 +20,7 @@ from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
 from diag.admin.door import Door
 from diag.admin.guard import Guard
+from diag.admin.load import load_of
 from diag.admin.server import AdminServer
 from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
@@ -32,8 +33,11 @@ from diag.metrics.collector import node_registry
 from diag.metrics.lag import LoopLag
 from diag.metrics.peers import etcd_figures, peer_traffic
 from diag.metrics.registry import Metrics
+from diag.profilers.about import Load
 from diag.profilers.hub import Profilers
+from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
+from diag.profilers.shelf import PROFILES_DIR, Shelf
 from diag.replication import NodeAddress
 from diag.replication.cluster import ClusterEngine
 from diag.replication.embedded import EmbeddedEngine
@@ -169,6 +173,7 @@ class Node:
             ),
             profilers=profilers,
             profile_lock=lock,
+            keeper=self._make_keeper(load_of(metrics, lag)),
             guard=Guard(token, config.admin.token_file),
             checks=node_checks(log=log, lag=lag, data_dir=data_dir, read_store=reader.features),
             config_text=lambda: show_config(config),
@@ -191,6 +196,12 @@ class Node:
         tunnel = Tunnel(app)
         self._running.push_async_callback(tunnel.close)
         return tunnel
+
+    def _make_keeper(self, load: Callable[[], Load]) -> Keeper:
+        raft, limits = self._config.raft_config, self._config.profiling
+        shelf = Shelf(raft.raft_dir / PROFILES_DIR, limits.keep_count, limits.keep_bytes)
+        shelf.clean()
+        return Keeper(shelf, node_id=raft.id, version=self.version(), load=load)
 
     async def _begin(self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
         await start()

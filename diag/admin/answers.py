@@ -16,26 +16,49 @@ from diag.admin import queries
 from diag.admin.draw import Caption, draw
 from diag.admin.relay import plain
 from diag.profilers.capture import Capture
+from diag.profilers.labels import LABEL
 
-FORMS = ("svg", "folded", "zip")
-_MEDIA_TYPES = {"svg": "image/svg+xml", "folded": "text/plain; charset=utf-8", "zip": "application/zip"}
+FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
+MEDIA_TYPES = {
+    "svg": "image/svg+xml",
+    "html": "text/html; charset=utf-8",
+    "folded": "text/plain; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
+    "json": "application/json",
+    "pprof": "application/octet-stream",
+    "speedscope": "application/json",
+    "zip": "application/zip",
+}
+_ENDINGS = {"pprof": "pb.gz", "speedscope": "speedscope.json", "text": "txt"}
+_FILES = ("pprof", "zip")
 _SCRIPT = re.compile(rb"<script[^>]*>(.*?)</script>", re.DOTALL)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 
 _WHAT = {"cpu": "CPU", "heap": "Memory", "trace": "Call trace"}
 
 
-def form_of(request: Request, asked: str | None) -> str:
-    """``format=`` wins; then an Accept that names plain text and no picture; else the picture."""
+def form_of(request: Request, asked: str | None, forms: Sequence[str] = FORMS) -> str:
+    """``format=`` wins; then an Accept that names plain text and no picture; else the picture.
+
+    Go's pprof tool, which names nothing, gets pprof.
+    """
     if asked is not None:
-        return queries.one_of("format", asked, FORMS)
-    accept = request.headers.get("accept", "")
-    return "folded" if "text/plain" in accept and "image/" not in accept else "svg"
+        return queries.one_of("format", asked, forms)
+    accept = request.headers.get("accept")
+    if accept is None and request.headers.get("user-agent", "").startswith("Go-http-client"):
+        return "pprof"
+    return "folded" if "text/plain" in (accept or "") and "image/" not in (accept or "") else "svg"
 
 
 async def answer(capture: Capture, form: str, *node_ids: int) -> Response:
     """The response for a capture of these nodes; ``zip`` is the business of ``archived``."""
-    body = capture.folded if form == "folded" else await picture(capture, *node_ids)
+    if form == "folded":
+        body = capture.folded
+    elif form == "svg":
+        body = await picture(capture, *node_ids)
+    else:
+        stacks = capture.labelled or capture.folded if form == "pprof" else capture.folded
+        body = await draw(stacks, _caption(capture, node_ids), form)
     return _response(capture, form, body, node_ids)
 
 
@@ -60,16 +83,27 @@ async def picture(capture: Capture, *node_ids: int) -> bytes:
 
 
 def _response(capture: Capture, form: str, body: bytes, node_ids: Sequence[int]) -> Response:
-    kind = "attachment" if form == "zip" else "inline"
-    headers = measured(capture) | {
-        "Content-Type": _MEDIA_TYPES[form],
-        "Content-Disposition": f'{kind}; filename="{_filename(capture, form, node_ids)}"',
+    response = served(form, body, _filename(capture, form, node_ids))
+    response.headers.update(measured(capture))
+    return response
+
+
+def served(form: str, body: bytes, called: str) -> Response:
+    """What was made in ``form``, as a browser may safely show or save it. A page names its own policy."""
+    headers = {
+        "Content-Type": MEDIA_TYPES[form],
+        "Content-Disposition": f'{"attachment" if form in _FILES else "inline"}; filename="{called}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
     if form == "svg":
         headers["Content-Security-Policy"] = _policy(body)
     return Response(body, headers=headers)
+
+
+def filename(stem: str, form: str) -> str:
+    """The name of a file of that form."""
+    return f"{stem}.{_ENDINGS.get(form, form)}"
 
 
 def measured(capture: Capture) -> dict[str, str]:
@@ -98,7 +132,9 @@ def _zip(files: Mapping[str, bytes]) -> bytes:
 
 
 def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
-    parts = [capture.engine, f"mode {capture.mode}", f"{capture.seconds:.1f} s"]
+    parts = [capture.engine, f"mode {capture.mode}"]
+    if capture.seconds:
+        parts.append(f"{capture.seconds:.1f} s")
     if capture.rate_effective is not None:
         parts.append(f"{capture.rate_effective:.1f} Hz")
     parts.append(f"{capture.samples} {'samples' if capture.kind == 'cpu' else 'records'}")
@@ -108,15 +144,18 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     notes = capture.notes
     if capture.kind == "cpu" and not capture.folded and capture.mode != "wall":
         notes = (*notes, "The node used next to no CPU; mode=wall shows what its threads wait for.")
-    whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
-    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit)
+    whose = "a program elsewhere"
+    if node_ids:
+        whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
+    labels = () if capture.labelled is None else (LABEL,)
+    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, labels)
 
 
 def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     whose = f"node{node_ids[0]}" if len(node_ids) == 1 else "all"
     mode = capture.mode.replace(", ", "-")
-    return f"{capture.kind}-{mode}-{whose}-{moment}.{form}"
+    return filename(f"{capture.kind}-{mode}-{whose}-{moment}", form)
 
 
 def _policy(svg: bytes) -> str:

@@ -8,13 +8,28 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from diag.admin import cluster, control, errors, health, home, members, profiles
+from diag.admin import (
+    cluster,
+    control,
+    errors,
+    health,
+    home,
+    hot,
+    kept,
+    kept_changes,
+    members,
+    operation,
+    profiles,
+)
 from diag.admin.background import Background
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
+from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
+from diag.admin.starts import Starts
 from diag.admin.views import Views
 from diag.profilers.hub import Profilers
+from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
 from diag.replication import Membership, OrderedLog, Peers
 
@@ -31,6 +46,7 @@ class Parts:
     registry: CollectorRegistry
     profilers: Profilers
     profile_lock: ProfileLock
+    keeper: Keeper
     guard: Guard
     checks: Sequence[Check]
     config_text: Callable[[], str]
@@ -55,6 +71,7 @@ def create_app(parts: Parts) -> FastAPI:
     # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     errors.install(app)
+    app.add_middleware(NamedTasks)
     views = Views(parts.version, parts.grpc_address, parts.etcd)
     relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
@@ -63,6 +80,11 @@ def create_app(parts: Parts) -> FastAPI:
         control.router(parts.log, parts.guard, background, relay, parts.features, parts.known_features)
     )
     app.include_router(members.router(parts.log, parts.membership, parts.guard))
-    app.include_router(profiles.router(parts.profilers, relay, parts.guard))
+    app.include_router(profiles.router(parts.profilers, parts.keeper, relay, parts.guard))
+    starts = Starts(background)
+    app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
+    app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
+    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, parts.guard))
+    app.include_router(hot.router(parts.profilers, relay, parts.guard))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
     return app

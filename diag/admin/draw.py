@@ -1,8 +1,8 @@
-"""Folded stacks to an SVG, here or in a process of its own.
+"""Folded stacks to a picture or another format, here or in a process of its own.
 
 A large profile takes the interpreter for seconds, so a child draws it: this
-module run as a program reads one line of JSON (the captions) and then the
-stacks from standard input, and writes the SVG to standard output.
+module run as a program reads one line of JSON (what to make, the captions) and
+then the stacks from standard input, and writes what it made to standard output.
 """
 
 import asyncio
@@ -14,9 +14,13 @@ import sys
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import diag
 from diag.errors import ProfilerError
+
+if TYPE_CHECKING:
+    from flamegraph import Diff, Profile
 
 #: Up to this many bytes a worker thread draws in less time than a child takes to start.
 IN_PROCESS_BYTES = 200_000
@@ -26,21 +30,28 @@ _CHILD_NICENESS = 5
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands around the picture; ``unit`` is what the widths count."""
+    """What stands around the picture; ``unit`` is what the widths count.
+
+    ``labels`` are those that outermost frames stand for, in a format that has labels.
+    """
 
     title: str
     subtitle: str
     notes: tuple[str, ...]
     unit: str
+    labels: tuple[str, ...] = ()
 
 
-async def draw(folded: bytes, caption: Caption) -> bytes:
-    """The SVG. Cancelling ends a child that draws it; ProfilerError when it cannot be drawn."""
-    if len(folded) <= IN_PROCESS_BYTES:
-        return await asyncio.to_thread(svg_of, folded, caption)
+async def draw(folded: bytes, caption: Caption, form: str = "svg", base: bytes | None = None) -> bytes:
+    """The picture, or another form of ``made``; with ``base``, compared to those stacks.
+
+    Cancelling ends a child that draws it; ProfilerError when it cannot be drawn.
+    """
+    if len(folded) + len(base or b"") <= IN_PROCESS_BYTES:
+        return await asyncio.to_thread(made, folded, caption, form, base)
     child = _Child()
     try:
-        return await asyncio.to_thread(child.run, folded, caption)
+        return await asyncio.to_thread(child.run, folded, caption, form, base)
     except asyncio.CancelledError:
         child.kill()
         raise
@@ -48,12 +59,46 @@ async def draw(folded: bytes, caption: Caption) -> bytes:
 
 def svg_of(folded: bytes, caption: Caption) -> bytes:
     """The SVG, drawn by the calling thread."""
+    return made(folded, caption, "svg", None)
+
+
+def made(folded: bytes, caption: Caption, form: str, base: bytes | None) -> bytes:
+    """In ``form``: svg, html, or a format that flamegraph writes; with ``base`` svg, html, text or json."""
     import flamegraph  # a node starts without what draws
     from flamegraph.formats.folded import read_folded
 
     profile = read_folded(io.BytesIO(folded), caption.unit)
-    svg = flamegraph.render(profile, title=caption.title, subtitle=caption.subtitle, notes=caption.notes)
-    return svg.encode()
+    subject: Profile | Diff = profile
+    if base is not None:
+        subject = flamegraph.diff(read_folded(io.BytesIO(base), caption.unit), profile)
+        if form in ("text", "json"):
+            return _told(subject, form).encode()
+    if form in ("svg", "html"):
+        render = flamegraph.render if form == "svg" else flamegraph.render_html
+        return render(subject, title=caption.title, subtitle=caption.subtitle, notes=caption.notes).encode()
+    written = io.BytesIO()
+    profile.metadata["labels"] = ",".join(caption.labels)
+    flamegraph.write(profile, written, form)
+    return written.getvalue()
+
+
+def _told(compared: "Diff", form: str) -> str:
+    if form == "text":
+        return compared.summary()
+    functions = [
+        {
+            "name": change.name,
+            "base": change.base,
+            "new": change.new,
+            "base_total": change.base_total,
+            "new_total": change.new_total,
+            "z": change.z,
+        }
+        for change in compared.functions
+        if change.growth or change.total_growth
+    ]
+    totals = {"unit": compared.unit, "base": compared.total_base, "new": compared.total_new}
+    return json.dumps({"totals": totals, "functions": functions}, allow_nan=False)
 
 
 class _Child:
@@ -64,7 +109,7 @@ class _Child:
         self._killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
-    def run(self, folded: bytes, caption: Caption) -> bytes:
+    def run(self, folded: bytes, caption: Caption, form: str, base: bytes | None) -> bytes:
         """Blocks, so call it in a worker thread; there Popen uses vfork and does not stop the loop."""
         with self._lock:
             if self._killed:
@@ -76,7 +121,8 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-        header = json.dumps(asdict(caption)).encode() + b"\n"
+        job = {"form": form, "base": None if base is None else len(base), "caption": asdict(caption)}
+        header = json.dumps(job).encode() + b"\n" + (base or b"")
         with self._process as process:
             try:
                 svg, complaint = process.communicate(header + folded, timeout=_CHILD_SECONDS)
@@ -108,9 +154,11 @@ def _environment() -> dict[str, str]:
 def main() -> None:
     """The child: its work is less urgent than the service."""
     os.nice(_CHILD_NICENESS)
-    fields = json.loads(sys.stdin.buffer.readline())
-    caption = Caption(fields["title"], fields["subtitle"], tuple(fields["notes"]), fields["unit"])
-    sys.stdout.buffer.write(svg_of(sys.stdin.buffer.read(), caption))
+    job = json.loads(sys.stdin.buffer.readline())
+    fields = job["caption"]
+    caption = Caption(**{**fields, "notes": tuple(fields["notes"]), "labels": tuple(fields["labels"])})
+    base = None if job["base"] is None else sys.stdin.buffer.read(job["base"])
+    sys.stdout.buffer.write(made(sys.stdin.buffer.read(), caption, job["form"], base))
 
 
 if __name__ == "__main__":

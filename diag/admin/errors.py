@@ -47,7 +47,7 @@ async def _unexpected(request: Request, error: Exception) -> PlainTextResponse:
 
 
 def _text(request: Request, message: str, status: int, headers: dict[str, str]) -> PlainTextResponse:
-    if request.url.path.startswith(("/debug/pprof", "/debug/mem")):
+    if request.url.path.startswith(("/debug/pprof", "/debug/mem", "/debug/profiles")):
         # Go's pprof tool shows the text of an error only when this header stands on it.
         headers["X-Go-Pprof"] = "1"
     headers["Cache-Control"] = "no-store"

@@ -35,6 +35,10 @@ _PROFILES = (
     _Link("/debug/pprof/trace?seconds=5", "every call of the serving thread, by cProfile"),
     _Link("/debug/pprof/trace?seconds=5&renderer=flameprof", "the same as flameprof draws it"),
     _Link("/debug/pprof/threads", "stacks of all threads and tasks, now"),
+    _Link("/debug/hot?interval=500ms", "as text: the hottest stacks, and the requests being served"),
+    _Link("/debug/pprof/profile?seconds=5&by=request", "CPU by request, as the node itself sees it"),
+    _Link("/debug/pprof/operation?name=snapshot&kind=heap", "memory of one snapshot; also import, export"),
+    _Link("/debug/profiles", "every profile that was taken and is kept"),
     _Link("/debug/pprof/profile?seconds=5&node=all", "CPU flame graph of all nodes at the same time"),
     _Link("/debug/pprof/profile?seconds=5&node=all&format=zip", "each node's own, in an archive"),
 )
@@ -56,9 +60,9 @@ _ACTIONS = (
 )
 _PARAMETERS = (
     "seconds=0.1..300; CPU: frequency=1..1000, mode=cpu|gil|wall, engine=auto|py-spy|inprocess, "
-    "native=true|false; "
+    "native=true|false, by=stack|request; "
     "heap: mode=peak|leaks|temporary|allocations; trace: renderer=flamegraph|flameprof; "
-    "all: format=svg|folded|zip, node=ID|all"
+    "all: format=svg|html|folded|pprof|speedscope|zip, name=NAME, node=ID|all"
 )
 
 

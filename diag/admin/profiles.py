@@ -1,8 +1,7 @@
-"""``/debug/pprof``: one GET takes a profile of a node, or of all at once, and draws it."""
+"""``/debug/pprof``: one GET takes a profile of a node, or of all at once, keeps it and draws it."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -13,32 +12,34 @@ from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, SOON, Everyone, Relay, missing_headers, question_of
-from diag.admin.several import MARGIN, Taken, combined, take
+from diag.admin.several import MARGIN, combined, take
+from diag.admin.several import Taken as Several
+from diag.admin.taking import REQUESTS, ProfileRequest, Taken, client_of, keep_after, parameters, take_one
 from diag.errors import InvalidRequest
+from diag.profilers.about import checked_name
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
-from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
+from diag.profilers.keeper import Keeper
+from diag.profilers.requests import TraceRequest
 from diag.replication import NodeAddress
 
-R = TypeVar("R", CpuRequest, HeapRequest, TraceRequest)
 
-
-def router(profilers: Profilers, relay: Relay, guard: Guard) -> APIRouter:
+def router(profilers: Profilers, keeper: Keeper, relay: Relay, guard: Guard) -> APIRouter:
     """Every parameter is checked before anything starts; the client going away ends the profile."""
     routes = APIRouter(dependencies=[Depends(guard)])
 
     @routes.get("/debug/pprof/profile")
     async def cpu(request: Request) -> Response:
-        return await _profile(request, relay, CpuRequest, profilers.cpu, "CPU profile")
+        return await _profile(request, "cpu", profilers, keeper, relay)
 
     @routes.get("/debug/pprof/heap")
     @routes.get("/debug/mem/pprof/profile")
     async def heap(request: Request) -> Response:
-        return await _profile(request, relay, HeapRequest, profilers.heap, "memory profile")
+        return await _profile(request, "heap", profilers, keeper, relay)
 
     @routes.get("/debug/pprof/trace")
     async def trace(request: Request) -> Response:
-        return await _profile(request, relay, TraceRequest, profilers.trace, "call trace")
+        return await _profile(request, "trace", profilers, keeper, relay)
 
     @routes.api_route("/debug/pprof/threads", methods=READ)
     async def threads(request: Request) -> Response:
@@ -48,30 +49,57 @@ def router(profilers: Profilers, relay: Relay, guard: Guard) -> APIRouter:
 
 
 async def _profile(
-    request: Request, relay: Relay, kind: type[R], take_one: Callable[[R, str], Awaitable[Capture]], what: str
+    request: Request, kind: str, profilers: Profilers, keeper: Keeper, relay: Relay
 ) -> Response:
-    params = queries.only(request, [*_parameters(kind), "format", *PARAMETERS])
+    params = queries.only(request, [*parameters(REQUESTS[kind]), "format", "name", *PARAMETERS])
     form = form_of(request, params.pop("format", None))
+    name = checked_name(params.pop("name")) if "name" in params else None
     target = relay.target(request, params)
-    wanted = kind.parse(params)
-
-    async def here() -> Capture:
-        return await take_one(wanted, f"{what} for {_client(request)}")
-
-    async def run() -> Response:
-        if target is None:
-            return await _of_one(await here(), form, relay.own())
-        question = question_of(request, format="folded")
-        return await _of_several(await take(relay, here, question, _KINDS[kind], wanted.seconds), form)
-
+    wanted = REQUESTS[kind].parse(params)
     if isinstance(target, NodeAddress):
         return await relay.pass_on(request, target, wanted.seconds + 2 * MARGIN)
     if target is not None:
         _refuse_foreign_pictures(wanted)
+    await keeper.require_free(name)
+
+    async def here() -> Capture:
+        return await take_one(profilers, wanted, client_of(request))
+
+    async def run() -> Response:
+        if target is None:
+            taken = await keep_after(keeper, here, name=name, nodes=lambda: (relay.own(),))
+            return taken.mark(await _of_one(taken.capture, form, relay.own()))
+        question = question_of(request, format="folded")
+        every = _Every(partial(take, relay, here, question, kind, wanted.seconds))
+        taken = await keep_after(keeper, every.take, name=name, nodes=every.nodes)
+        return await every.answer(taken, form)
+
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 
 
-def _refuse_foreign_pictures(wanted: CpuRequest | HeapRequest | TraceRequest) -> None:
+class _Every:
+    """One profile of all nodes at once; ``take`` comes first."""
+
+    def __init__(self, work: Callable[[], Awaitable[Several]]) -> None:
+        self._work = work
+
+    async def take(self) -> Capture:
+        self._parts = await self._work()
+        return combined(self._parts)
+
+    def nodes(self) -> tuple[int, ...]:
+        return tuple(self._parts.captures)
+
+    async def answer(self, taken: Taken, form: str) -> Response:
+        if form == "zip":
+            response = await archived(taken.capture, self._parts.captures)
+        else:
+            response = await answer(taken.capture, form, *self._parts.captures)
+        response.headers.update(missing_headers(self._parts.missing))
+        return taken.mark(response)
+
+
+def _refuse_foreign_pictures(wanted: ProfileRequest) -> None:
     if isinstance(wanted, TraceRequest) and wanted.renderer == "flameprof":
         raise InvalidRequest("renderer=flameprof draws one node; with node=all leave it out, or name a node.")
 
@@ -95,27 +123,6 @@ async def _of_one(capture: Capture, form: str, node_id: int) -> Response:
     if form == "zip":
         return await archived(capture, {node_id: capture})
     return await answer(capture, form, node_id)
-
-
-async def _of_several(taken: Taken, form: str) -> Response:
-    capture = combined(taken)
-    if form == "zip":
-        response = await archived(capture, taken.captures)
-    else:
-        response = await answer(capture, form, *taken.captures)
-    response.headers.update(missing_headers(taken.missing))
-    return response
-
-
-_KINDS: Mapping[type[Any], str] = {CpuRequest: "cpu", HeapRequest: "heap", TraceRequest: "trace"}
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "another node"
-
-
-def _parameters(kind: type[Any]) -> list[str]:
-    return [field.name for field in fields(kind)]
 
 
 def _threads_form(request: Request) -> str:

@@ -87,6 +87,13 @@ class Relay:
             return Everyone.ALL
         return self._member(given[0])
 
+    def one(self, request: Request, params: dict[str, str]) -> NodeAddress | None:
+        """As ``target``, for a question that one node alone can answer: InvalidRequest for ``node=all``."""
+        target = self.target(request, params)
+        if isinstance(target, Everyone):
+            raise InvalidRequest("node=all is not for this; name one node, or leave node out.")
+        return target
+
     async def pass_on(self, request: Request, node: NodeAddress, within: float) -> Response:
         """That node's answer to ``request``, as it comes; the client going away cancels the work there.
 

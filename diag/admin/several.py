@@ -85,6 +85,7 @@ def combined(taken: Taken) -> Capture:
         pause_share=_most([capture.pause_share for capture in captures]),
         notes=(*missing_notes(taken), *_notes(taken.captures)),
         native_svg=None,
+        labelled=None,
     )
 
 

@@ -72,9 +72,11 @@ def fetch(
     params: dict[str, str] | None = None,
     wait: float = 10,
     method: str = "GET",
+    content: bytes | None = None,
 ) -> httpx.Response:
     """Ask for a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails.
 
+    ``content`` is the body that is sent.
     Unavailable when the node cannot be reached, or answers that it or its cluster cannot serve now.
     """
     url = f"{url_of(endpoint)}{path}"
@@ -82,7 +84,13 @@ def fetch(
         ca = authority()
         verify = ssl.create_default_context(cafile=str(ca)) if ca else True
         response = httpx.request(
-            method, url, params=params, headers=headers_of(token), timeout=wait, verify=verify
+            method,
+            url,
+            params=params,
+            headers=headers_of(token),
+            timeout=wait,
+            verify=verify,
+            content=content,
         )
     except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:
         raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None

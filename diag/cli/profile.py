@@ -1,35 +1,35 @@
 """``diag profile cpu | heap | trace | threads -o FILE``: a profile of a running node, by its admin API."""
 
-import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from diag.cli import kept
 from diag.cli.admin_client import admin_options, fetch, node_option, of_node
 from diag.cli.kinds import Seconds
+from diag.cli.output import FORMS, form_for, output_option, write
 
-_OUTPUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
-)
 _FORMAT = click.option(
     "--format",
     "form",
-    type=click.Choice(["svg", "folded", "zip"]),
+    type=click.Choice(FORMS),
     help="Default: by the file's ending, else svg. zip: each node's picture and stacks.",
 )
+_NAME = click.option("--name", help="What the node calls the profile it keeps, such as before-upgrade.")
 
 
-@click.group()
+@click.group(commands=kept.COMMANDS)
 def profile() -> None:
-    """Take a profile of a running node."""
+    """Take a profile of a running node, or see those that it keeps."""
 
 
 @profile.command()
 @admin_options
 @node_option
-@_OUTPUT
+@output_option
 @_FORMAT
+@_NAME
 @click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
 @click.option("--frequency", type=int, default=99, show_default=True, help="Samples a second.")
 @click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
@@ -43,6 +43,7 @@ def cpu(
     node: str | None,
     output: Path,
     form: str | None,
+    name: str | None,
     seconds: float,
     frequency: int,
     mode: str,
@@ -50,7 +51,7 @@ def cpu(
     native: bool,
 ) -> int:
     """Where the node spends its CPU."""
-    params = {"frequency": str(frequency), "mode": mode, "engine": engine, **of_node(node)}
+    params = {"frequency": str(frequency), "mode": mode, "engine": engine, **of_node(node), **_called(name)}
     if native:
         params["native"] = "true"
     return _take(endpoint, token, "profile", seconds, params, output, form)
@@ -59,8 +60,9 @@ def cpu(
 @profile.command()
 @admin_options
 @node_option
-@_OUTPUT
+@output_option
 @_FORMAT
+@_NAME
 @click.option("--seconds", type=Seconds(0.1, 300), default=10.0, show_default=True)
 @click.option(
     "--mode",
@@ -74,18 +76,22 @@ def heap(
     node: str | None,
     output: Path,
     form: str | None,
+    name: str | None,
     seconds: float,
     mode: str,
 ) -> int:
     """Which functions hold, or held, memory."""
-    return _take(endpoint, token, "heap", seconds, {"mode": mode, **of_node(node)}, output, form)
+    return _take(
+        endpoint, token, "heap", seconds, {"mode": mode, **of_node(node), **_called(name)}, output, form
+    )
 
 
 @profile.command()
 @admin_options
 @node_option
-@_OUTPUT
+@output_option
 @_FORMAT
+@_NAME
 @click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
 @click.option("--renderer", type=click.Choice(["flamegraph", "flameprof"]), default="flamegraph")
 def trace(
@@ -94,22 +100,24 @@ def trace(
     node: str | None,
     output: Path,
     form: str | None,
+    name: str | None,
     seconds: float,
     renderer: str,
 ) -> int:
     """Every call of the serving thread, by cProfile."""
-    return _take(endpoint, token, "trace", seconds, {"renderer": renderer, **of_node(node)}, output, form)
+    params = {"renderer": renderer, **of_node(node), **_called(name)}
+    return _take(endpoint, token, "trace", seconds, params, output, form)
 
 
 @profile.command()
 @admin_options
 @node_option
-@_OUTPUT
+@output_option
 @click.option("--json", "as_json", is_flag=True)
 def threads(endpoint: str, token: str | None, node: str | None, output: Path, as_json: bool) -> int:
     """The stacks of all threads and tasks, now."""
     params = {"format": "json" if as_json else "text", **of_node(node)}
-    _write(output, fetch(endpoint, token, "/debug/pprof/threads", params).content)
+    write(output, fetch(endpoint, token, "/debug/pprof/threads", params).content)
     return 0
 
 
@@ -122,11 +130,10 @@ def _take(
     output: Path,
     form: str | None,
 ) -> int:
-    ending = output.suffix.removeprefix(".")
-    params |= {"seconds": str(seconds), "format": form or (ending if ending in {"folded", "zip"} else "svg")}
+    params |= {"seconds": str(seconds), "format": form_for(output, form)}
     with Console(stderr=True).status(f"profiling {endpoint} for {seconds:g} s"):
         response = fetch(endpoint, token, f"/debug/pprof/{route}", params, seconds + 60)
-    _write(output, response.content)
+    write(output, response.content)
     measured = [
         f"{name.removeprefix('x-profile-').removeprefix('x-nodes-')}={value}"
         for name, value in response.headers.items()
@@ -136,11 +143,5 @@ def _take(
     return 0
 
 
-def _write(output: Path, content: bytes) -> None:
-    if str(output) == "-":
-        sys.stdout.buffer.write(content)
-        return
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise click.FileError(str(output), error.strerror) from None
+def _called(name: str | None) -> dict[str, str]:
+    return {} if name is None else {"name": name}

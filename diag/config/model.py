@@ -170,6 +170,13 @@ class Admin(Section):
     token_file: Path | None = None
 
 
+class Profiling(Section):
+    """How many profiles a node keeps, and how many bytes of them; a count of 0 keeps none."""
+
+    keep_count: Count = 200
+    keep_bytes: Positive = 64 * 1024 * 1024
+
+
 class Config(Section):
     """The effective configuration of one node."""
 
@@ -187,6 +194,7 @@ class Config(Section):
     log: Log = Log()
     raft_config: RaftConfig = RaftConfig()
     admin: Admin = Admin()
+    profiling: Profiling = Profiling()
 
     def file_log(self) -> FileLog:
         """``log_level`` and ``log_dir`` are shortcuts for ``[log.file]`` where they are set."""

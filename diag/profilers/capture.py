@@ -16,7 +16,8 @@ class Capture:
     ``pause_share`` estimates the share of the time during which the process stood stopped, where that is
     known.
     ``notes`` are sentences for whoever reads the picture. ``native_svg`` is flameprof's own picture, when
-    asked for.
+    asked for. ``labelled`` is ``folded`` with a root frame ``request: NAME`` wherever a request was served,
+    from an engine that can tell.
     """
 
     folded: bytes
@@ -32,3 +33,4 @@ class Capture:
     pause_share: float | None = None
     notes: tuple[str, ...] = ()
     native_svg: str | None = None
+    labelled: bytes | None = None

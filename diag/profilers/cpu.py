@@ -31,6 +31,7 @@ from diag.profilers.child import content, end
 from diag.profilers.frames import fold
 from diag.profilers.requests import CpuRequest
 from diag.profilers.scratch import open_scratch, scratch_path
+from diag.profilers.span import Span
 from diag.profilers.threadclock import all_thread_cpu, process_cpu, thread_ids
 from diag.profilers.work import Abandoned
 
@@ -38,7 +39,6 @@ _BANNER = b"Sampling process"
 _START_LIMIT = 15.0
 _STOP_LIMIT = 2.0
 _POLL = 0.005
-_WATCH = 0.1
 # Longest stop a sample costs per thread, measured; and the share of the time that may be spent stopped.
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
 _STOPPED_SHARE = 0.25
@@ -61,7 +61,7 @@ class PySpy:
         self._program = program
         self._temp_dir = temp_dir
 
-    def record(self, request: CpuRequest, stop: threading.Event) -> Capture:
+    def record(self, request: CpuRequest, span: Span, stop: threading.Event) -> Capture:
         """Blocking; run it in a worker thread, never on the loop (a fork there stalls it).
 
         Raises ProfilerMissing, ProfilerDenied, ProfilerError; Abandoned when ``stop`` was set.
@@ -79,7 +79,7 @@ class PySpy:
             stack.callback(permission.allow_tracer, 0)
             stack.callback(end, child)
             stack.enter_context(_guarded(child.pid))
-            window = _sample(child, request.seconds, rate, log, stop)
+            window = _sample(child, request.seconds, rate, log, span, stop)
             if child.returncode != 0:
                 raise _failure(content(log), permission.read_rights(program))
             return _capture(request, rate, notes, window, content(out), content(log))
@@ -157,7 +157,12 @@ def _guarded(tracer: int) -> Iterator[None]:
 
 
 def _sample(
-    child: "subprocess.Popen[bytes]", seconds: float, rate: int, log: IO[bytes], stop: threading.Event
+    child: "subprocess.Popen[bytes]",
+    seconds: float,
+    rate: int,
+    log: IO[bytes],
+    span: Span,
+    stop: threading.Event,
 ) -> _Window:
     deadline = time.monotonic() + _START_LIMIT
     while child.poll() is None and _BANNER not in content(log):
@@ -166,8 +171,9 @@ def _sample(
         if time.monotonic() > deadline:
             raise ProfilerError(f"py-spy did not start to sample within {_START_LIMIT:g} s.")
     started, before, spy_cpu = time.monotonic(), all_thread_cpu(), process_cpu(child.pid)
-    while child.poll() is None and (left := started + seconds - time.monotonic()) > 0:
-        if stop.wait(min(left, _WATCH)):
+    span.begin()
+    while child.poll() is None and not span.over() and (left := started + seconds - time.monotonic()) > 0:
+        if stop.wait(min(left, span.watch)):
             raise Abandoned
     spy_cpu = process_cpu(child.pid) - spy_cpu
     window = _Window(time.monotonic() - started, before, all_thread_cpu(), spy_cpu)

@@ -29,7 +29,7 @@ class FrameNames:
 
     def text(self, function: str, filename: str, line: int) -> str:
         """One frame, safe inside a folded line."""
-        return f"{function} ({self.short(filename)}:{line})".translate(_UNSAFE)
+        return safe(f"{function} ({self.short(filename)}:{line})")
 
     def of_code(self, code: CodeType, line: int) -> str:
         """One frame of the running interpreter."""
@@ -38,6 +38,11 @@ class FrameNames:
     def stack(self, raw: RawStack) -> str:
         """A whole stack joined by semicolons."""
         return ";".join(self.of_code(code, line) for code, line in raw)
+
+
+def safe(name: str) -> str:
+    """A name as it may stand inside a folded line."""
+    return name.translate(_UNSAFE)
 
 
 def _shorten(filename: str) -> str:

@@ -1,19 +1,23 @@
 """All profilers of the process behind one lock: one at a time, ended when nobody waits any more."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from diag.errors import ProfilerDenied, ProfilerMissing, Unavailable
+from diag.profilers import labels
 from diag.profilers.capture import Capture
 from diag.profilers.cpu import PySpy
 from diag.profilers.lock import ProfileLock
 from diag.profilers.memory import Memray
+from diag.profilers.operation import around
 from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
 from diag.profilers.sampler import Sampler
+from diag.profilers.span import Span
 from diag.profilers.stacks import StackDump, take_stacks
 from diag.profilers.trace import require_free_hook, trace
 from diag.profilers.work import in_thread
@@ -47,15 +51,38 @@ class Profilers:
 
     async def cpu(self, request: CpuRequest, holder: str) -> Capture:
         """A CPU or wall-clock profile. Raises ProfilerMissing and ProfilerDenied with engine=py-spy only."""
-        return await self._exclusive(holder, request.seconds, self._cpu(request))
+        return await self._exclusive(holder, request.seconds, self._cpu(request, Span()))
+
+    async def hot(self, seconds: float, frequency: int, holder: str) -> tuple[Capture, Counter[str]]:
+        """A short CPU profile from inside by request, and the requests of the running loop at its end."""
+        request = CpuRequest(seconds=seconds, frequency=frequency, engine="inprocess", by="request")
+        capture = await self._exclusive(holder, seconds, self._cpu(request, Span()))
+        return capture, labels.in_flight()
 
     async def heap(self, request: HeapRequest, holder: str) -> Capture:
         """A memory profile. Raises ProfilerMissing, ProfilerError, NoSpace."""
-        return await self._exclusive(holder, request.seconds, self._heap(request))
+        return await self._exclusive(holder, request.seconds, self._heap(request, Span()))
 
     async def trace(self, request: TraceRequest, holder: str) -> Capture:
         """Every call on the thread of the running loop. Raises ProfilerMissing without flameprof."""
         return await self._exclusive(holder, request.seconds, trace(request))
+
+    async def around(
+        self,
+        request: CpuRequest | HeapRequest,
+        holder: str,
+        operation: Callable[[], Awaitable[tuple[str, ...]]],
+    ) -> Capture:
+        """A profile from an operation's start to its end, or of the request's seconds where it takes longer.
+
+        The operation begins once the profiler does; it gives notes, and what it raises is raised. It is
+        cancelled with the profile, and when the seconds are up.
+        """
+
+        def profile(span: Span) -> Coroutine[Any, Any, Capture]:
+            return self._cpu(request, span) if isinstance(request, CpuRequest) else self._heap(request, span)
+
+        return await self._exclusive(holder, request.seconds, around(profile, operation))
 
     def stacks(self) -> StackDump:
         """Every thread, and every task of the running loop, now. Needs no lock; takes milliseconds."""
@@ -93,20 +120,20 @@ class Profilers:
         finally:
             self._running = None
 
-    async def _heap(self, request: HeapRequest) -> Capture:
+    async def _heap(self, request: HeapRequest, span: Span) -> Capture:
         require_free_hook()
-        return await in_thread("profile-memory", partial(self._memray.record, request))
+        return await in_thread("profile-memory", partial(self._memray.record, request, span))
 
-    async def _cpu(self, request: CpuRequest) -> Capture:
-        if request.engine == "inprocess":
-            return await Sampler(request).run()
+    async def _cpu(self, request: CpuRequest, span: Span) -> Capture:
+        if request.engine == "inprocess" or request.by == "request":
+            return await Sampler(request, span).run()
         try:
-            return await in_thread("profile-cpu", partial(self._py_spy.record, request))
+            return await in_thread("profile-cpu", partial(self._py_spy.record, request, span))
         except (ProfilerMissing, ProfilerDenied) as refusal:
             if request.engine == "py-spy":
                 raise
             reason = str(refusal)
-        capture = await Sampler(request).run()
+        capture = await Sampler(request, span).run()
         notes = [f"Sampled from inside the process, not by py-spy: {reason}"]
         if request.native:
             notes.append("Native frames need py-spy and are missing.")

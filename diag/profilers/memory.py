@@ -18,10 +18,10 @@ from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
 from diag.profilers.requests import HeapRequest
 from diag.profilers.scratch import open_scratch, scratch_path
+from diag.profilers.span import Span
 from diag.profilers.work import Abandoned
 
 _MODULE = "diag.profilers.memray_fold"
-_WATCH = 0.1
 _SPARE = 64 << 20
 
 
@@ -32,15 +32,17 @@ class Memray:
         self._temp_dir = temp_dir
         self._limit = limit
 
-    def record(self, request: HeapRequest, stop: threading.Event) -> Capture:
+    def record(self, request: HeapRequest, span: Span, stop: threading.Event) -> Capture:
         """Blocking; run it in a worker thread that nothing else uses.
 
         Raises ProfilerMissing, ProfilerError, NoSpace; Abandoned when ``stop`` was set.
         """
         with open_scratch(self._temp_dir) as file:
             _require_space(file)
-            seconds, notes = self._track(request, file, stop)
-            allocations, folded = _fold(file, request.mode, stop)
+            seconds, notes = self._track(request, file, span, stop)
+            allocations, left_out, folded = _fold(file, request.mode, stop)
+        if left_out:
+            notes.append(f"{left_out >> 30} GiB of mapped address space are left out: they are no memory.")
         if not request.small_objects:
             notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
         return Capture(
@@ -54,7 +56,9 @@ class Memray:
             notes=tuple(notes),
         )
 
-    def _track(self, request: HeapRequest, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+    def _track(
+        self, request: HeapRequest, file: IO[bytes], span: Span, stop: threading.Event
+    ) -> tuple[float, list[str]]:
         try:
             from memray import FileDestination, FileFormat, Tracker
         except ImportError as error:
@@ -69,15 +73,18 @@ class Memray:
         )
         try:
             with tracker:
-                seconds, notes = self._watch(request.seconds, file, stop)
+                seconds, notes = self._watch(request.seconds, file, span, stop)
         except RuntimeError as error:
             raise ProfilerError(f"memray could not start: {error}.") from error
         return seconds, notes
 
-    def _watch(self, seconds: float, file: IO[bytes], stop: threading.Event) -> tuple[float, list[str]]:
+    def _watch(
+        self, seconds: float, file: IO[bytes], span: Span, stop: threading.Event
+    ) -> tuple[float, list[str]]:
         started = time.monotonic()
-        while (left := started + seconds - time.monotonic()) > 0:
-            if stop.wait(min(left, _WATCH)):
+        span.begin()
+        while not span.over() and (left := started + seconds - time.monotonic()) > 0:
+            if stop.wait(min(left, span.watch)):
                 raise Abandoned
             reason = self._too_big(file)
             if reason is not None:
@@ -108,7 +115,8 @@ def _require_space(file: IO[bytes]) -> None:
         )
 
 
-def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, bytes]:
+def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, int, bytes]:
     output = run_module(_MODULE, [scratch_path(file), mode], stop, inherit=[file.fileno()])
     head, _, folded = output.partition(b"\n")
-    return int(head), folded
+    allocations, left_out = map(int, head.split())
+    return allocations, left_out, folded

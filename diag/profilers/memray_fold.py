@@ -1,14 +1,23 @@
 """Program: a memray capture in, folded stacks out. ``python -m diag.profilers.memray_fold CAPTURE MODE``
 
 A program of its own, because reading a capture holds the interpreter lock for hundreds of milliseconds.
-The first line of output is the number of allocations counted, the rest is folded stacks weighted in bytes.
+The first line of output is the number of allocations counted, and the bytes of those left out; the rest is
+folded stacks weighted in bytes. Left out is address space: the store maps its file as large as it may ever
+grow, 64 GiB that are no memory and beside which nothing else could be seen.
 """
 
 import sys
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
 
 from diag.profilers.frames import FrameNames, fold
 from flamegraph.formats.memray import fold_records, records
+
+if TYPE_CHECKING:
+    from memray import AllocationRecord
+
+#: A mapping of this many bytes is address space.
+_ADDRESS_SPACE: Final = 4 << 30
 
 _MODES: Final = {"peak": "peak", "leaks": "leaked", "temporary": "temporary", "allocations": "all"}
 
@@ -19,12 +28,26 @@ def main() -> None:
 
     path, mode = sys.argv[1:]
     names = FrameNames()
+    left_out: list[int] = []
     with FileReader(path) as reader:
         allocations, profile = fold_records(
-            records(reader, _MODES[mode]), lambda *frame: names.text(*frame).encode()
+            _memory(records(reader, _MODES[mode]), left_out), lambda *frame: names.text(*frame).encode()
         )
     folded = fold({";".join(stack): int(weight) for stack, weight in profile.stacks()})
-    sys.stdout.buffer.write(b"%d\n%s" % (allocations, folded))
+    sys.stdout.buffer.write(b"%d %d\n%s" % (allocations, sum(left_out), folded))
+
+
+def _memory(found: "Iterable[AllocationRecord]", left_out: list[int]) -> "Iterator[AllocationRecord]":
+    """The records but for mappings too large to be memory, whose bytes go to ``left_out``."""
+    from memray import AllocatorType
+
+    for record in found:
+        if record.allocator == AllocatorType.MMAP and record.size >= _ADDRESS_SPACE * max(
+            1, record.n_allocations
+        ):
+            left_out.append(record.size)
+        else:
+            yield record
 
 
 if __name__ == "__main__":

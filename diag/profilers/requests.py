@@ -11,6 +11,7 @@ from diag.errors import InvalidRequest
 SECONDS: Final = (0.1, 300.0)
 FREQUENCY: Final = (1, 1000)
 CPU_MODES: Final = ("cpu", "gil", "wall")
+CPU_BY: Final = ("stack", "request")
 CPU_ENGINES: Final = ("auto", "py-spy", "inprocess")
 HEAP_MODES: Final = ("peak", "leaks", "temporary", "allocations")
 TRACE_RENDERERS: Final = ("flamegraph", "flameprof")
@@ -83,12 +84,19 @@ class CpuRequest(_Request):
     mode: str = "cpu"
     engine: str = "auto"
     native: bool = False
+    by: str = "stack"
 
     def __post_init__(self) -> None:
         _within("seconds", self.seconds, SECONDS, "seconds")
         _within("frequency", self.frequency, FREQUENCY, "samples a second")
         _one_of("mode", self.mode, CPU_MODES)
         _one_of("engine", self.engine, CPU_ENGINES)
+        _one_of("by", self.by, CPU_BY)
+        if self.by == "request" and (self.engine == "py-spy" or self.native or self.mode == "gil"):
+            raise InvalidRequest(
+                "by=request needs engine=inprocess, without native=true and mode=gil; py-spy does not see "
+                "which request is served."
+            )
         if self.engine == "inprocess" and self.native:
             raise InvalidRequest(
                 "native=true needs engine=py-spy; the in-process sampler sees Python frames only."

@@ -20,10 +20,11 @@ import time
 from collections import Counter
 from types import FrameType
 
-from diag.profilers import native
+from diag.profilers import labels, native
 from diag.profilers.capture import Capture
-from diag.profilers.frames import FrameNames, RawStack, fold, raw_stack
+from diag.profilers.frames import FrameNames, RawStack, fold, raw_stack, safe
 from diag.profilers.requests import CpuRequest
+from diag.profilers.span import Span
 from diag.profilers.threadclock import all_thread_cpu, thread_cpu
 from diag.profilers.work import in_thread
 
@@ -41,11 +42,13 @@ _FROM_THREAD = (
 class Sampler:
     """One profile of this process. Make a new one for each."""
 
-    def __init__(self, request: CpuRequest) -> None:
+    def __init__(self, request: CpuRequest, span: Span) -> None:
+        self._span = span
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
         self._rate = request.frequency
-        self._counts: Counter[tuple[int, RawStack]] = Counter()
+        self._counts: Counter[tuple[int, str | None, RawStack]] = Counter()
+        self._serving: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._seen: Counter[int] = Counter()
         self._ticks = 0
         self._clock: dict[int, float] = {}
@@ -59,14 +62,17 @@ class Sampler:
         obstacle = self._obstacle()
         before, cpu, started = all_thread_cpu(), time.process_time(), time.monotonic()
         self._clock = dict(before)
+        self._serving = threading.get_ident(), asyncio.get_running_loop()
         self._learn_threads()
         if obstacle is None:
             previous = self._arm()
+            self._span.begin()
             try:
                 await in_thread("profile-threads", self._follow_threads)
             finally:
                 self._disarm(previous)
         else:
+            self._span.begin()
             await in_thread("profile-sampler", self._tick_from_thread)
         seconds, cpu = time.monotonic() - started, time.process_time() - cpu
         notes = () if obstacle is None else (_FROM_THREAD.format(why=obstacle),)
@@ -116,15 +122,20 @@ class Sampler:
         # threading.enumerate() takes a lock, which a signal handler must not do: it is read here instead
         self._own = threading.get_ident()
         deadline = time.monotonic() + self._request.seconds
-        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, _REFRESH)):
+        while not self._ended(stop, deadline, min(_REFRESH, self._span.watch)):
             self._learn_threads()
 
     def _tick_from_thread(self, stop: threading.Event) -> None:
         self._own = threading.get_ident()
         deadline = time.monotonic() + self._request.seconds
-        while (left := deadline - time.monotonic()) > 0 and not stop.wait(min(left, 1 / self._rate)):
+        while not self._ended(stop, deadline, 1 / self._rate):
             self._learn_threads()
             self._tick(dict(sys._current_frames()))
+
+    def _ended(self, stop: threading.Event, deadline: float, pause: float) -> bool:
+        """Whether the profile is at its end, after a pause of so many seconds if it is not."""
+        left = deadline - time.monotonic()
+        return left <= 0 or self._span.over() or stop.wait(min(left, pause))
 
     def _learn_threads(self) -> None:
         self._native_ids = {
@@ -141,8 +152,15 @@ class Sampler:
                 continue
             due = 1 if self._mode == "wall" else self._earned(tid)
             if due:
-                self._counts[tid, raw_stack(frame)] += due
+                stack = raw_stack(frame)
+                self._counts[tid, self._request_of(ident, stack), stack] += due
                 self._seen[tid] += due
+
+    def _request_of(self, ident: int, stack: RawStack) -> str | None:
+        """What the event loop serves; other threads do not say for whom they work."""
+        if self._serving is None or ident != self._serving[0]:
+            return None
+        return labels.request_now(self._serving[1], stack)
 
     def _earned(self, tid: int) -> int:
         """Whole samples that the thread's CPU time since its last tick is worth; the rest is kept."""
@@ -163,17 +181,16 @@ class Sampler:
         after: dict[int, float],
         notes: tuple[str, ...],
     ) -> Capture:
-        names = FrameNames()
-        labels = {thread.native_id: thread.name for thread in threading.enumerate()}
-        weights: Counter[str] = Counter()
-        for (tid, raw), count in self._counts.items():
-            label = f"thread {labels.get(tid, tid)};" if self._mode == "wall" else ""
-            weights[label + names.stack(raw)] += count
+        weights, labelled = self._weights()
         if self._mode == "cpu":
-            weights.update(native.unseen(before, after, self._rate, self._seen))
+            outside = native.unseen(before, after, self._rate, self._seen)
+            weights.update(outside)
+            labelled.update(outside)
+        by_request = self._request.by == "request"
         ticked_over = cpu if self._mode == "cpu" and not notes else seconds
         return Capture(
-            folded=fold(weights),
+            folded=fold(_rooted(labelled) if by_request else weights),
+            labelled=fold(labelled),
             kind="cpu",
             unit="samples",
             engine="inprocess",
@@ -184,3 +201,25 @@ class Sampler:
             rate_effective=min(float(self._rate), self._ticks / ticked_over) if ticked_over > 0.05 else None,
             notes=notes,
         )
+
+    def _weights(self) -> tuple[Counter[str], Counter[str]]:
+        """Samples by stack, and by stack under a frame for the request served, where there was one."""
+        names = FrameNames()
+        threads = {thread.native_id: thread.name for thread in threading.enumerate()}
+        weights: Counter[str] = Counter()
+        labelled: Counter[str] = Counter()
+        for (tid, request, raw), count in self._counts.items():
+            stack = names.stack(raw)
+            if self._mode == "wall":
+                stack = f"thread {threads.get(tid, tid)};{stack}"
+            weights[stack] += count
+            labelled[stack if request is None else f"{safe(labels.FRAME + request)};{stack}"] += count
+        return weights, labelled
+
+
+def _rooted(labelled: Counter[str]) -> dict[str, int]:
+    """Every stack under a root: its request, or that it served none."""
+    return {
+        stack if stack.startswith(labels.FRAME) else f"{labels.NONE};{stack}": count
+        for stack, count in labelled.items()
+    }

@@ -204,7 +204,8 @@ class Call:
             )
 
     def _start(self, serve: _Serve, request: Any) -> None:
-        self.task = asyncio.get_running_loop().create_task(self._serve(serve, request))
+        # A profile tells by a task's name which request is served.
+        self.task = asyncio.get_running_loop().create_task(self._serve(serve, request), name=self._head.path)
 
     async def _serve(self, serve: _Serve, request: Any) -> None:
         try:

@@ -6,7 +6,7 @@ to fall back on and to compare with.
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 
 from diag.errors import Unavailable
+from diag.profilers.labels import name_task
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_connection import MAX_STREAMS
 from diag.rpc.h2_server import Http2Server
@@ -99,6 +100,8 @@ class RpcServer:
         return Http2Server(handlers, self._service.shortcuts(), self._limit)
 
 
+_Serve: TypeAlias = Callable[[Any, Any], Coroutine[Any, Any, Any]]
+
 _MAKE: dict[str, Callable[[Any], Any]] = {
     "unary": grpc.unary_unary_rpc_method_handler,
     "stream": grpc.unary_stream_rpc_method_handler,
@@ -120,7 +123,10 @@ class _Grpcio:
         ]
         self._server = grpc.aio.server(options=options)
         for service, handlers in services.items():
-            made = {name: _MAKE[handler.kind](handler.serve) for name, handler in handlers.items()}
+            made = {
+                name: _MAKE[handler.kind](_named(f"/{service}/{name}", handler.serve))
+                for name, handler in handlers.items()
+            }
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, made),))
 
     async def start(self, host: str, port: int, tls: Tls | None) -> int:
@@ -135,6 +141,16 @@ class _Grpcio:
 
     async def stop(self, grace: float) -> None:
         await self._server.stop(grace)
+
+
+def _named(path: str, serve: _Serve) -> _Serve:
+    """``serve`` in a task whose name says which request it serves, as a profile tells it."""
+
+    async def call(request: Any, context: Any) -> Any:
+        name_task(path)
+        return await serve(request, context)
+
+    return call
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,9 @@
 `<module>`. Weights are whole numbers in pprof. Fractions are written in decimal parts of the unit, which the
 unit says (`count/1000`; thousandths of a microsecond are nanoseconds): as many digits as it takes to read the
 same number back, or as fit into 63 bits.
+
+Where the metadata's `labels` names labels (`request,thread`), outermost frames that stand for such a label,
+as `request: GET /` does when it was read as a frame, are written as labels of the samples again.
 """
 
 from __future__ import annotations
@@ -47,8 +50,10 @@ def _file(profile: Profile) -> Iterator[bytes]:
     strings = _Strings()
     kind = strings.of(_encoded(profile.metadata.get("sample_type") or kind_name))
     yield bytes_field(1, number_field(1, kind) + number_field(2, strings.of(unit)))
-    yield from _samples(profile, parts)
-    yield from _locations(profile, strings)
+    labels = [b"%s: " % _encoded(label) for label in profile.metadata.get("labels", "").split(",") if label]
+    used = set() if labels else set(profile.name[ROOT + 1 :])
+    yield from _samples(profile, parts, strings, labels, used)
+    yield from _locations(profile, strings, used)
     comments = [
         strings.of(_encoded(f"{key}: {value}"))
         for key, value in profile.metadata.items()
@@ -68,19 +73,37 @@ def _unit(unit: str) -> tuple[bytes, str]:
     return (unit.encode(), "time") if unit.endswith("seconds") else (b"count", unit)
 
 
-def _samples(profile: Profile, parts: int) -> Iterator[bytes]:
+def _samples(
+    profile: Profile, parts: int, strings: _Strings, labels: list[bytes], used: set[int]
+) -> Iterator[bytes]:
+    """The samples; the names that they refer to are added to `used`."""
     locations = [varint(number) for number in range(len(profile.names))]
     for node, weight in enumerate(profile.weights):
         if weight:
-            stack = b"".join([locations[profile.name[at]] for at in reversed(profile.path(node))])
+            path = [profile.name[at] for at in profile.path(node)]
+            stands = b"".join(_labels(profile, path, strings, labels)) if labels else b""
+            used.update(path)
+            stack = b"".join([locations[name] for name in reversed(path)])
             value = weight * parts if isinstance(weight, int) else round(weight * parts)
-            yield bytes_field(2, bytes_field(1, stack) + numbers_field(2, [value]))
+            yield bytes_field(2, bytes_field(1, stack) + numbers_field(2, [value]) + stands)
 
 
-def _locations(profile: Profile, strings: _Strings) -> Iterator[bytes]:
+def _labels(profile: Profile, path: list[int], strings: _Strings, labels: list[bytes]) -> Iterator[bytes]:
+    """The labels that the outermost frames of a path stand for; they are taken off it."""
+    while path:
+        name = profile.names[path[0]]
+        label = next((label for label in labels if name.startswith(label)), None)
+        if label is None:
+            return
+        del path[0]
+        key, value = strings.of(label[:-2]), strings.of(name[len(label) :])
+        yield bytes_field(3, number_field(1, key) + number_field(2, value))
+
+
+def _locations(profile: Profile, strings: _Strings, used: set[int]) -> Iterator[bytes]:
     """One location a name, and one function for all lines of it."""
     functions: dict[tuple[bytes, bytes], int] = {}
-    for number in sorted(set(profile.name[ROOT + 1 :])):
+    for number in sorted(used):
         name, file, line = frame.split(profile.names[number])
         function = functions.setdefault((name, file), len(functions) + 1)
         yield bytes_field(

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
 from diag.admin.guard import Guard
+from diag.admin.load import load_of
 from diag.admin.server import AdminServer
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.commands import MatchSeq, Upsert
@@ -22,7 +23,9 @@ from diag.metrics.collector import node_registry
 from diag.metrics.lag import LoopLag
 from diag.metrics.registry import Metrics
 from diag.profilers.hub import Profilers
+from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
+from diag.profilers.shelf import PROFILES_DIR, Shelf
 from diag.replication import Membership, NodeAddress, Peers
 from diag.replication.local import LocalLog
 
@@ -41,6 +44,7 @@ class Served:
     metrics: Metrics
     profilers: Profilers
     lock: ProfileLock
+    shelf: Shelf
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -59,6 +63,8 @@ async def serving(
     kind: type[LocalLog] = LocalLog,
     peers: Peers | None = None,
     membership: Membership | None = None,
+    keep_count: int = 200,
+    keep_bytes: int = 64 << 20,
 ) -> AsyncIterator[Served]:
     """A node at ``directory`` with a log of ``kind``."""
     store = Store.open(directory / "store")
@@ -67,11 +73,14 @@ async def serving(
     reader, metrics, lag, lock = Reader(store), Metrics(), LoopLag(), ProfileLock()
     lag.start()
     profilers = Profilers(lock)
+    shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)
+    shelf.clean()
     parts = Parts(
         log=log,
         registry=node_registry(log, metrics, lag, "0.1.0", "abcdef"),
         profilers=profilers,
         profile_lock=lock,
+        keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag)),
         guard=Guard(TOKEN),
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
         config_text=lambda: 'admin_api_address = "127.0.0.1:28101"\n',
@@ -86,7 +95,7 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock)
+        yield Served(app, http, port, log, metrics, profilers, lock, shelf)
     await profilers.close()
     await server.stop()
     await lag.stop()

@@ -137,7 +137,8 @@ class Service:
         capture = await self.profile(op, request)
         # What a clock on the wall saw: on a busy machine the nominal shares are those of CPU time only.
         spent = {name: seconds - before[name] for name, seconds in self.spent.items()}
-        return {**asdict(capture), "folded": capture.folded.decode(), "spent": spent}
+        told = {"folded": capture.folded.decode(), "labelled": (capture.labelled or b"").decode()}
+        return {**asdict(capture), **told, "spent": spent}
 
     async def profile(self, op: str, request: dict[str, Any]) -> Capture:
         if op == "cpu":

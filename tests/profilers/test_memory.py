@@ -6,6 +6,7 @@ import pytest
 from diag.errors import NoSpace
 from diag.profilers.memory import Memray
 from diag.profilers.requests import HeapRequest
+from diag.profilers.span import Span
 from tests.profilers.conftest import Start, weight_of, weights
 
 MEGABYTES_50 = 50_000_000
@@ -52,11 +53,11 @@ def test_heap_trace_and_heap_again_in_one_process(start: Start) -> None:
 
 def test_a_capture_that_grows_too_big_ends_early_and_says_so() -> None:
     request = HeapRequest(60, "allocations", small_objects=True)
-    capture = Memray(None, limit=1000).record(request, threading.Event())
+    capture = Memray(None, limit=1000).record(request, Span(), threading.Event())
     assert capture.seconds < 60
     assert "the capture reached its limit" in capture.notes[0]
 
 
 def test_without_a_place_for_its_file_it_is_refused() -> None:
     with pytest.raises(NoSpace, match="/nonexistent refused it"):
-        Memray(Path("/nonexistent"), limit=1000).record(HeapRequest(1), threading.Event())
+        Memray(Path("/nonexistent"), limit=1000).record(HeapRequest(1), Span(), threading.Event())

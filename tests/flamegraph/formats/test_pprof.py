@@ -251,3 +251,31 @@ def test_go_agrees_on_the_hottest_functions(go: str, tmp_path: Path) -> None:
     assert {name: (int(own), int(whole)) for own, whole, name in rows} == {
         hot.name: (hot.self, hot.total) for hot in profile.top(10)
     }
+
+
+def test_frames_that_stand_for_labels_are_written_as_labels() -> None:
+    stacks = [
+        (("request: GET /", "main", "work"), 3),
+        (("main",), 1),
+        (("main", "request: not outermost"), 2),
+    ]
+    profile = Profile.from_stacks(stacks, metadata={"labels": "request,user"})
+    file = io.BytesIO()
+    write(profile, file, "pprof")
+    bare = read(io.BytesIO(file.getvalue()))
+    assert dict(bare.stacks()) == {
+        ("main", "work"): 3,
+        ("main",): 1,
+        ("main", "request: not outermost"): 2,
+    }
+    again = read(io.BytesIO(file.getvalue()), labels="request")
+    assert dict(again.stacks()) == dict(stacks)
+    assert b"request: GET /" not in gzip.decompress(file.getvalue())
+
+
+def test_several_labels_stay_in_their_order() -> None:
+    stacks = [(("user: me", "request: GET /", "main"), 3)]
+    file = io.BytesIO()
+    write(Profile.from_stacks(stacks, metadata={"labels": "request,user"}), file, "pprof")
+    again = read(io.BytesIO(file.getvalue()), labels=("user", "request"))
+    assert dict(again.stacks()) == dict(stacks)

@@ -1,0 +1,74 @@
+"""``/debug/pprof/operation``: a profile of one operation, from its start to its end."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from diag.admin import queries
+from diag.admin.answers import answer, archived, form_of
+from diag.admin.guard import Guard
+from diag.admin.operations import OPERATIONS, Operation
+from diag.admin.presence import CLIENT_GONE, while_present
+from diag.admin.relay import PARAMETERS, Relay
+from diag.admin.several import MARGIN
+from diag.admin.taking import REQUESTS, client_of, keep_after, parameters
+from diag.errors import InvalidRequest
+from diag.profilers.capture import Capture
+from diag.profilers.hub import Profilers
+from diag.profilers.keeper import Keeper
+from diag.profilers.requests import SECONDS, CpuRequest, HeapRequest
+from diag.replication import OrderedLog
+
+_KINDS = ("cpu", "heap")
+
+#: Takes the profile of an operation.
+Around = Callable[[Operation], Awaitable[Capture]]
+
+
+def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay, guard: Guard) -> APIRouter:
+    """One route; whatever the profile's kind takes goes with it, and ``seconds`` bounds it."""
+    routes = APIRouter(dependencies=[Depends(guard)])
+
+    @routes.get("/debug/pprof/operation")
+    async def operation(request: Request) -> Response:
+        kind = queries.one_of("kind", request.query_params.get("kind", "cpu"), _KINDS)
+        known = parameters(REQUESTS[kind])
+        params = queries.only(request, [*known, "name", "kind", "format", *PARAMETERS])
+        form = form_of(request, params.get("format"))
+        target = relay.one(request, params)
+        name = queries.one_of("name", params.get("name", ""), OPERATIONS)
+        given = {"seconds": f"{SECONDS[1]:g}"} | {key: params[key] for key in known if key in params}
+        wanted = REQUESTS[kind].parse(given)
+        if not isinstance(wanted, CpuRequest | HeapRequest):
+            raise InvalidRequest(f"kind is {kind!r}; an operation has a profile of {' or '.join(_KINDS)}.")
+        if target is not None:
+            return await relay.pass_on(request, target, wanted.seconds + 2 * MARGIN)
+        who = f"profile of the operation {name} for {client_of(request)}"
+
+        async def around(work: Operation) -> Capture:
+            return await profilers.around(wanted, who, work)
+
+        work = _taken(log, keeper, name, around, relay.own(), form)
+        return await while_present(request, work) or Response(status_code=CLIENT_GONE)
+
+    return routes
+
+
+async def _taken(
+    log: OrderedLog, keeper: Keeper, name: str, around: Around, node_id: int, form: str
+) -> Response:
+    captures: list[Capture] = []
+
+    async def profile(work: Operation) -> None:
+        captures.append(await around(work))
+
+    async def take() -> Capture:
+        await OPERATIONS[name](log, keeper.shelf, profile)
+        note = f"This is the operation {name}, from its start to its end."
+        return replace(captures[0], notes=(note, *captures[0].notes))
+
+    taken = await keep_after(keeper, take, name=None, nodes=lambda: (node_id,))
+    if form == "zip":
+        return taken.mark(await archived(taken.capture, {node_id: taken.capture}))
+    return taken.mark(await answer(taken.capture, form, node_id))

@@ -1,0 +1,84 @@
+"""Taking a profile and keeping it: the one way, whichever route asked."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from diag.admin.relay import plain
+from diag.profilers.capture import Capture
+from diag.profilers.hub import Profilers
+from diag.profilers.keeper import Keeper, Kept
+from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
+
+ProfileRequest = CpuRequest | HeapRequest | TraceRequest
+
+#: A profile's kinds, by the word for them in a path or a parameter.
+REQUESTS: Final[Mapping[str, type[ProfileRequest]]] = {
+    "cpu": CpuRequest,
+    "heap": HeapRequest,
+    "trace": TraceRequest,
+}
+_WHAT: Final = {"cpu": "CPU profile", "heap": "memory profile", "trace": "call trace"}
+
+#: Of a profile that is kept, and of one that is not: why.
+ID_HEADER: Final = "X-Profile-Id"
+NOT_KEPT_HEADER: Final = "X-Profile-Not-Kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A capture, its notes telling where it is kept, and what became of it."""
+
+    capture: Capture
+    kept: Kept
+
+    def mark(self, response: Response) -> Response:
+        """``response`` with the profile's id, or with the reason why it has none."""
+        if self.kept.about is not None:
+            response.headers[ID_HEADER] = self.kept.about.id
+        if self.kept.reason:
+            response.headers[NOT_KEPT_HEADER] = plain(self.kept.reason)
+        return response
+
+
+async def take_one(profilers: Profilers, wanted: ProfileRequest, who: str) -> Capture:
+    """One profile of this process, for ``who``."""
+    if isinstance(wanted, CpuRequest):
+        return await profilers.cpu(wanted, f"{_WHAT['cpu']} for {who}")
+    if isinstance(wanted, HeapRequest):
+        return await profilers.heap(wanted, f"{_WHAT['heap']} for {who}")
+    return await profilers.trace(wanted, f"{_WHAT['trace']} for {who}")
+
+
+async def keep_after(
+    keeper: Keeper,
+    take: Callable[[], Awaitable[Capture]],
+    *,
+    name: str | None,
+    nodes: Callable[[], tuple[int, ...]],
+    id_: str | None = None,
+) -> Taken:
+    """Take a profile of ``nodes``, told once it is there, and keep it. Raises what ``take`` raises."""
+    before = keeper.load()
+    capture = await take()
+    kept = await keeper.keep(capture, name, nodes(), before, id_)
+    return Taken(replace(capture, notes=(*capture.notes, _sentence(kept))), kept)
+
+
+def client_of(request: Request) -> str:
+    """Who asked, for whoever has to wait."""
+    return request.client.host if request.client else "another node"
+
+
+def parameters(kind: type[Any]) -> list[str]:
+    """What a request of this kind takes."""
+    return [field.name for field in fields(kind)]
+
+
+def _sentence(kept: Kept) -> str:
+    if kept.about is None:
+        return f"Not kept: {kept.reason}"
+    called = f" as {kept.about.name}" if kept.about.name else ""
+    return f"Kept{called}: /debug/profiles/{kept.about.id}. {kept.reason}".strip()

@@ -1,0 +1,196 @@
+"""Keeps what profilers take: off the event loop, and never at the price of the profile itself."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple
+
+from diag.errors import Conflict, InvalidRequest, MetaError, ProfilerError
+from diag.profilers import repack
+from diag.profilers.about import About, Load, new_id
+from diag.profilers.capture import Capture
+from diag.profilers.child import run_module
+from diag.profilers.labels import LABEL
+from diag.profilers.scratch import open_scratch
+from diag.profilers.shelf import Entry, Shelf
+from diag.profilers.work import in_thread
+
+_MODULE: Final = "diag.profilers.repack"
+_BROUGHT: Final = {"bytes": "heap", "microseconds": "trace", "calls": "trace"}
+
+_log = logging.getLogger(__name__)
+
+
+class Kept(NamedTuple):
+    """What became of a profile: its account, or why it is not kept; both where only its name was refused."""
+
+    about: About | None
+    reason: str = ""
+
+
+class Keeper:
+    """``node_id`` and ``version`` stand in every account; ``load`` counts what the service has done so far.
+
+    Await its methods on the event loop; their errors are those of ``Shelf``.
+    """
+
+    def __init__(self, shelf: Shelf, *, node_id: int, version: str, load: Callable[[], Load] = Load) -> None:
+        self._shelf = shelf
+        self._node_id = node_id
+        self._version = version
+        self._load = load
+
+    @property
+    def shelf(self) -> Shelf:
+        return self._shelf
+
+    def load(self) -> Load:
+        """The counters as they are now, for ``keep`` once the profile is there."""
+        return self._load()
+
+    async def require_free(self, name: str | None) -> None:
+        """Raises Conflict when a profile has this name."""
+        if name is not None:
+            await asyncio.to_thread(self._shelf.require_free, name)
+
+    async def keep(
+        self, capture: Capture, name: str | None, nodes: tuple[int, ...], before: Load, id_: str | None = None
+    ) -> Kept:
+        """Keep a capture that ended now; whatever goes wrong is told and not raised."""
+        about = About.of(
+            capture,
+            id_=id_ or new_id(time.time()),
+            name=name,
+            node_id=self._node_id,
+            nodes=nodes,
+            version=self._version,
+        )
+        told = (LABEL,) if capture.labelled else ()
+        about = replace(about, load=_since(before, self._load()), labels=told)
+        try:
+            kept = await in_thread(
+                "profile-keep", partial(self._keep, about, capture.labelled or capture.folded)
+            )
+        except MetaError as error:
+            return Kept(None, str(error))
+        except Exception as error:  # noqa: BLE001 - the profile is there, and is answered all the same
+            _log.exception("a profile could not be kept in a way nobody foresaw")
+            return Kept(None, f"{type(error).__name__} inside the node; its log has the details.")
+        if kept.name != name:
+            return Kept(kept, f"Another profile took the name {name} in the meantime.")
+        return Kept(kept)
+
+    async def bring(self, data: bytes, name: str | None, unit: str | None) -> About:
+        """Keep a profile that was taken elsewhere. InvalidRequest when it is none."""
+        facts, packed = await in_thread("profile-bring", partial(_take, data, unit))
+        about = About(
+            id=new_id(time.time()),
+            name=name,
+            kind=_BROUGHT.get(facts.unit, "cpu"),
+            unit=facts.unit,
+            engine="elsewhere",
+            mode=facts.origin or "unknown",
+            when=round(time.time(), 3),
+            seconds=0.0,
+            samples=facts.samples,
+            errors=0,
+            rate_asked=None,
+            rate=None,
+            pause_share=None,
+            notes=("This profile was taken elsewhere and brought here.",),
+            node_id=self._node_id,
+            nodes=(),
+            version=self._version,
+        )
+        kept = await asyncio.to_thread(self._shelf.add, about, packed)
+        if kept.name != name:
+            raise Conflict(
+                f"Another profile took the name {name} in the meantime; this one is kept as {kept.id}."
+            )
+        return kept
+
+    async def all(self) -> list[Entry]:
+        """The newest first."""
+        return await asyncio.to_thread(self._shelf.all)
+
+    async def packed(self, key: str) -> tuple[About, bytes]:
+        """A kept profile as gzipped pprof."""
+        return await asyncio.to_thread(self._shelf.get, key)
+
+    async def capture(self, key: str, *, by_request: bool = False) -> tuple[About, Capture]:
+        """A kept profile as it was taken; with ``by_request``, under a frame for each request served.
+
+        InvalidRequest for that where its samples do not say so.
+        """
+        about, data = await self.packed(key)
+        if by_request and LABEL not in about.labels:
+            raise InvalidRequest(
+                f"The samples of {key} do not say which request was served; take one with by=request."
+            )
+        try:
+            folded = await in_thread("profile-unpack", partial(_unpack, data, LABEL if by_request else ""))
+        except ProfilerError as error:
+            raise self._shelf.damaged(about.id, str(error)) from None
+        return about, about.capture(folded)
+
+    async def rename(self, key: str, name: str) -> About:
+        """Give it a name."""
+        return await asyncio.to_thread(self._shelf.rename, key, name)
+
+    async def remove(self, key: str) -> str:
+        """Forget it; its id."""
+        return await asyncio.to_thread(self._shelf.remove, key)
+
+    def _keep(self, about: About, folded: bytes, stop: threading.Event) -> About:
+        metadata = {"engine": about.engine, "mode": about.mode, "seconds": f"{about.seconds:g}"}
+        if about.labels:
+            metadata["labels"] = ",".join(about.labels)
+        if len(folded) <= repack.IN_PROCESS_BYTES:
+            packed = repack.packed(folded, about.unit, metadata)
+        else:
+            packed = _child(folded, "pack", json.dumps({"unit": about.unit, "metadata": metadata}), stop)
+        return self._shelf.add(about, packed)
+
+
+def _unpack(data: bytes, label: str, stop: threading.Event) -> bytes:
+    from flamegraph.errors import FlamegraphError
+
+    if len(data) > repack.IN_PROCESS_PACKED:
+        return _child(data, "unpack", label, stop)
+    try:
+        return repack.unpacked(data, label)
+    except FlamegraphError as error:
+        raise ProfilerError(str(error)) from None
+
+
+def _take(data: bytes, unit: str | None, stop: threading.Event) -> tuple[repack.Facts, bytes]:
+    try:
+        answer = _child(data, "take", unit or "", stop)
+    except ProfilerError as error:
+        raise InvalidRequest(str(error)) from None
+    head, _, packed = answer.partition(b"\n")
+    return repack.Facts(**json.loads(head)), packed
+
+
+def _child(data: bytes, what: str, argument: str, stop: threading.Event) -> bytes:
+    with open_scratch(None) as source:
+        source.write(data)
+        source.seek(0)
+        return run_module(_MODULE, [what, argument], stop, source=source)
+
+
+def _since(before: Load, now: Load) -> Load:
+    def less(later: float | None, earlier: float | None) -> float | None:
+        return None if later is None or earlier is None else later - earlier
+
+    requests, cpu = less(now.requests, before.requests), less(now.cpu_seconds, before.cpu_seconds)
+    return Load(
+        requests=None if requests is None else int(requests),
+        loop_lag_seconds=None if now.loop_lag_seconds is None else round(now.loop_lag_seconds, 4),
+        cpu_seconds=None if cpu is None else round(cpu, 4),
+    )

@@ -1,0 +1,55 @@
+"""Which request the event loop is serving: told by the name of its task, which costs a call nothing.
+
+Whatever serves requests names its tasks by them: ``/meta.MetaService/KvApi`` an RPC by its path,
+``GET /v1/metrics`` a question by method and path. A short read is answered where its bytes arrive, in no
+task; the function that does so stands for it.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+from diag.profilers.frames import RawStack
+
+#: The label on samples, and how a frame that stands for it begins.
+LABEL: Final = "request"
+FRAME: Final = f"{LABEL}: "
+
+#: The root of what served no request, where stacks stand by request.
+NONE: Final = "[no request]"
+
+_METHODS = ("GET ", "HEAD ", "POST ", "DELETE ")
+_INLINE = {"ShortReads.answer": "/meta.MetaService/KvReadV1"}
+_LONGEST = 120
+
+
+def name_task(request: str) -> None:
+    """Say what the running task serves."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.set_name(request[:_LONGEST])
+
+
+def request_now(loop: asyncio.AbstractEventLoop, stack: RawStack) -> str | None:
+    """What ``loop``, which stands at ``stack``, serves. From any thread, and from a signal handler."""
+    task = asyncio.current_task(loop)
+    return _inline(stack) if task is None else _request(task)
+
+
+def in_flight() -> Counter[str]:
+    """The requests that the running loop has not answered yet, by name."""
+    names = map(_request, asyncio.all_tasks())
+    return Counter(name for name in names if name is not None)
+
+
+def _request(task: "asyncio.Task[object]") -> str | None:
+    name = task.get_name()
+    return name if name.startswith(("/", *_METHODS)) else None
+
+
+def _inline(stack: RawStack) -> str | None:
+    for code, _ in stack:
+        known = _INLINE.get(code.co_qualname)
+        if known is not None:
+            return known
+    return None

@@ -1,0 +1,100 @@
+"""Profiles into gzipped pprof and out of it, here or in a process of its own.
+
+As a program, ``python -m diag.profilers.repack pack|unpack|take ARGUMENT``, it reads a profile from standard
+input. What somebody sent is read in such a process alone, whose memory is bounded: a few kilobytes of gzip
+can stand for gigabytes.
+"""
+
+import io
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+#: Up to this many bytes a worker thread repacks in less time than a child takes to start.
+IN_PROCESS_BYTES: Final = 64_000
+#: The same of gzipped pprof, which is several times as dense.
+IN_PROCESS_PACKED: Final = 20_000
+_CHILD_MEMORY: Final = 4 << 30
+
+
+class Facts(NamedTuple):
+    """What a profile that was brought says of itself; ``origin`` is what its weights were called."""
+
+    unit: str
+    samples: int
+    origin: str
+
+
+def packed(folded: bytes, unit: str, metadata: Mapping[str, str]) -> bytes:
+    """Folded stacks as gzipped pprof."""
+    from flamegraph.formats import write
+    from flamegraph.formats.folded import read_folded
+
+    profile = read_folded(io.BytesIO(folded), unit)
+    profile.metadata.update(metadata)
+    file = io.BytesIO()
+    write(profile, file, "pprof")
+    return file.getvalue()
+
+
+def unpacked(data: bytes, label: str = "") -> bytes:
+    """The folded stacks of gzipped pprof, under a frame for the label of each sample where one is named."""
+    from flamegraph.formats import read, write
+
+    file = io.BytesIO()
+    write(read(io.BytesIO(data), format="pprof", labels=label or None), file, "folded")
+    return file.getvalue()
+
+
+def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
+    """A profile of any format that flamegraph reads, as gzipped pprof. Raises FlamegraphError.
+
+    ``unit`` is what the weights are where the format does not say so itself.
+    """
+    from flamegraph.diff import sample_count
+    from flamegraph.errors import OptionError
+    from flamegraph.formats import read, write
+    from flamegraph.units import check_unit
+
+    if unit is not None:
+        check_unit(unit)
+    try:
+        profile = read(io.BytesIO(data), unit=unit)
+    except OptionError:
+        profile = read(io.BytesIO(data))  # the format says its unit itself
+    file = io.BytesIO()
+    write(profile, file, "pprof")
+    content = file.getvalue()
+    # As it will be read again: pprof has fewer units of time than other formats.
+    kept = read(io.BytesIO(content), format="pprof")
+    facts = Facts(kept.unit, int(sample_count(profile) or 0), kept.metadata.get("sample_type", ""))
+    return facts, content
+
+
+def main() -> None:
+    """The program. A profile that cannot be read is told in one line, and by the exit code."""
+    from flamegraph.errors import FlamegraphError
+
+    resource.setrlimit(resource.RLIMIT_AS, (_CHILD_MEMORY, _CHILD_MEMORY))
+    what, argument = sys.argv[1:]
+    data = sys.stdin.buffer.read()
+    out = sys.stdout.buffer
+    try:
+        if what == "pack":
+            given = json.loads(argument)
+            out.write(packed(data, given["unit"], given["metadata"]))
+        elif what == "unpack":
+            out.write(unpacked(data, argument))
+        else:
+            facts, content = taken(data, argument or None)
+            out.write(json.dumps(facts._asdict()).encode() + b"\n" + content)
+    except FlamegraphError as error:
+        sys.exit(" ".join(str(error).split()))
+    except MemoryError:
+        sys.exit(f"It takes more than {_CHILD_MEMORY >> 30} GiB of memory to read.")
+
+
+if __name__ == "__main__":
+    main()
