@@ -15,7 +15,7 @@ from tests.e2e.conftest import processes
 from tests.polling import until, until_async
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 
 def view(node_id: int, node: NodeProcess) -> dict[str, object]:

@@ -12,7 +12,7 @@ from tests.e2e.cluster import BRIEFLY, Cluster, cluster_of, names, put, refusal,
 from tests.polling import until
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 
 def files(directory: Path) -> dict[str, bytes]:

@@ -6,22 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from diag.errors import EtcdMissing
 from diag.faults.scenario import Pace
 from diag.faults.scenarios import scenarios
 from diag.faults.suite import run_all
 from diag.faults.three import VOTERS, ThreeNodes
-from diag.replication.etcd_binary import find_etcd
+from diag.replication.etcd_binary import EtcdBinary
 
 _SHORT = ("kill -9 of the leader's node", "transfer of leadership")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
-    try:
-        find_etcd()
-    except EtcdMissing as error:
-        pytest.skip(str(error))
+def cluster(tmp_path_factory: pytest.TempPathFactory, etcd: EtcdBinary) -> Iterator[ThreeNodes]:
     with ThreeNodes(tmp_path_factory.mktemp("three")) as cluster:
         yield cluster
 

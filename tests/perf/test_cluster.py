@@ -13,10 +13,9 @@ import httpx
 import pytest
 
 from diag.config import load_config
-from diag.errors import EtcdMissing, Unavailable
+from diag.errors import Unavailable
 from diag.perf.cluster import USUAL_PORTS, Ports, running, write_configs
 from diag.perf.node_process import free_ports
-from diag.replication.etcd_binary import find_etcd
 from tests.polling import until
 
 
@@ -117,14 +116,6 @@ def test_a_node_that_does_not_start_is_told_with_its_last_words(tmp_path: Path) 
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "Its last words: " in errors
-
-
-@pytest.fixture
-def etcd() -> Path:
-    try:
-        return find_etcd().path
-    except EtcdMissing as error:
-        pytest.skip(str(error))
 
 
 @pytest.mark.usefixtures("etcd")

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from diag.errors import EtcdMissing
-from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_flags import EtcdSpec
 from diag.replication.etcd_member import EtcdMember
@@ -18,15 +16,6 @@ from diag.replication.etcd_member import EtcdMember
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="session")
-def etcd() -> EtcdBinary:
-    """A fit etcd, or the reason why there is none."""
-    try:
-        return find_etcd()
-    except EtcdMissing as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
