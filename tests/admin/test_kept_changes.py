@@ -220,10 +220,10 @@ async def test_a_capture_of_memray_is_kept_as_its_profile(node: Served, tmp_path
     assert sum(int(line.rpartition(" ")[2]) for line in kept.text.splitlines()) >= 1 << 22
 
 
-async def test_what_unpacks_to_far_more_than_memory_is_refused(node: Served) -> None:
+async def test_gzip_of_a_thousand_times_its_size_is_read_away_from_the_node(node: Served) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     line = b"a" * (1 << 20)
-    bomb = b"".join(packer.compress(line) for _ in range(300)) + packer.flush()
+    bomb = b"".join(packer.compress(line) for _ in range(60)) + packer.flush()
     response = await node.http.post(KEPT, content=bomb)
     assert response.status_code == 400, response.text
     assert (await node.http.get("/v1/health")).status_code == 200
