@@ -1,7 +1,11 @@
 """Profiles brought, started in the background, named and forgotten, over real HTTP."""
 
+import asyncio
 import gzip
 import io
+import sys
+import zlib
+from pathlib import Path
 
 import httpx
 import pytest
@@ -202,3 +206,24 @@ async def test_changes_on_another_node(cluster: Cluster) -> None:
     refused = await first.http.post(KEPT, params={"node": "2"}, content=b"a 1\n")
     assert refused.status_code == 400
     assert "to that node itself" in refused.text
+
+
+async def test_a_capture_of_memray_is_kept_as_its_profile(node: Served, tmp_path: Path) -> None:
+    capture = tmp_path / "capture.bin"
+    program = f"import memray\nwith memray.Tracker({str(capture)!r}):\n    held = bytearray(1 << 22)\n"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await child.wait() == 0
+    response = await node.http.post(KEPT, params={"name": "memory"}, content=capture.read_bytes())
+    assert response.status_code == 201, response.text
+    assert (response.json()["kind"], response.json()["unit"]) == ("heap", "bytes")
+    kept = await node.http.get(f"{KEPT}/memory", params={"format": "folded"})
+    assert sum(int(line.rpartition(" ")[2]) for line in kept.text.splitlines()) >= 1 << 22
+
+
+async def test_gzip_of_a_thousand_times_its_size_is_read_away_from_the_node(node: Served) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    line = b"a" * (1 << 20)
+    bomb = b"".join(packer.compress(line) for _ in range(60)) + packer.flush()
+    response = await node.http.post(KEPT, content=bomb)
+    assert response.status_code == 400, response.text
+    assert (await node.http.get("/v1/health")).status_code == 200
