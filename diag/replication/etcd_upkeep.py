@@ -88,7 +88,7 @@ class EtcdUpkeep:
     async def _disarm(self) -> bool:
         """Take back this member's own alarm; the leader, who is last, takes back a dead member's too."""
         status = await self._client.status()
-        if status.db_size >= self._quota:
+        if status.db_size >= _FULL * self._quota:
             return False
         alarms = [alarm for alarm in await self._alarms() if status.is_leader or _own(alarm, status)]
         for alarm in alarms:
