@@ -29,6 +29,8 @@ ACTS = [
     "/debug/pprof/heap",
     "/debug/mem/pprof/profile",
     "/debug/pprof/trace",
+    "/debug/pprof/operation?name=export",
+    "/debug/hot",
 ]
 
 

@@ -22,9 +22,13 @@ def run(node: NodeProcess, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
         code = main(["profile", words[0], "--endpoint", node.admin, *words[1:]])
         return code, capsys.readouterr().out
 
+    def forget() -> None:
+        for one in json.loads(go("list", "--json")[1]):
+            go("delete", one["id"])
+
+    forget()  # other tests take profiles of this node too
     yield go
-    for one in json.loads(go("list", "--json")[1]):
-        go("delete", one["id"])
+    forget()
 
 
 def folded(tmp_path: Path, text: str) -> str:
