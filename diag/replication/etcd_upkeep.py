@@ -18,7 +18,7 @@ from diag.replication.etcd_wire import Alarm, MemberStatus
 NOSPACE = "NOSPACE"
 _SLACK = 0.5  # of the file unused, from which on it is worth the pause
 _WORTH = 16 * 1024 * 1024  # bytes unused, below which it is not
-_FULL = 0.95  # of the quota used, from which on the alarm would come again at once
+_FULL = 0.9  # of the quota used, from which on the alarm would come again at once
 _LAG = 1000  # raft entries behind, from which on a member counts as catching up
 _SLOWEST = 20e6  # bytes a second, that a defragmentation is reckoned to copy at least
 

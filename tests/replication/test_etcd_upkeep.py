@@ -12,7 +12,7 @@ from tests.replication.conftest import running, specs
 
 pytestmark = pytest.mark.anyio
 
-QUOTA = 8 * 1024 * 1024
+QUOTA = 16 * 1024 * 1024
 
 
 async def fill(client: EtcdClient) -> int:
