@@ -291,7 +291,9 @@ def _check_unused(raft: RaftConfig) -> None:
     host = raft.raft_listen_host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, raft.raft_api_port), family=family).close()
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, raft.raft_api_port))
     except OSError as error:
         raise Unavailable(
             f"{raft.raft_listen_host}:{raft.raft_api_port} cannot be used for raft: {error.strerror}; "

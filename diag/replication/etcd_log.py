@@ -86,6 +86,8 @@ _REMEDIES = {
     "cluster was told; use the address the node joined with",
     "cluster ID mismatch": "its directory is another cluster's; give this node a directory of its own",
     "removed from the cluster": REMOVED,
+    "to mismatch member": "the cluster has another member at this address, so this one was taken out; "
+    "join again with an empty directory",
     "couldn't find local name": "initial members do not name this node; check raft_config.id and join",
     "permission denied": "the data directory or a certificate file is not readable for this user",
     "no space left on device": "the disk is full; free space for the data directory",

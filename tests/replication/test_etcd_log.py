@@ -57,5 +57,6 @@ def test_known_ends_come_with_a_remedy() -> None:
     lines = deque([own, "notifying init daemon", "listener failed error=server is stopping"])
     assert removed(lines)
     assert explained(lines) == REMOVED
+    assert "was taken out" in explained(deque(["rejected Raft message to mismatch member", "notifying"]))
     assert not removed(deque([own.replace("peer-id=3d", "peer-id=3de")]))
     assert explained(deque(["a", "b"])) == "etcd's last lines were: a | b"
