@@ -13,7 +13,7 @@ CONFIG ?=
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test lint bench faults stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test test-long lint bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -46,6 +46,9 @@ flamegraph: $(STAMP)  ## flame graphs of a node under load (SECONDS=8 WORKLOAD=s
 
 test: $(STAMP)  ## run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(STAMP)  ## tests that start a cluster of their own each: a quarter of an hour
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(STAMP)  ## ruff, mypy strict and the import contracts
 	@$(BIN)/ruff check .

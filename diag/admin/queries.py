@@ -59,8 +59,8 @@ def number(name: str, value: str, least: float, most: float) -> float:
 
 def whole(name: str, value: str) -> int:
     """``value`` as a whole number of at least 0 that fits 64 bits."""
-    if not (value.isascii() and value.isdecimal() and int(value) < 2**64):
-        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number of at least 0.")
+    if not (value.isascii() and value.isdecimal() and len(value) <= 20 and int(value) < 2**64):
+        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number from 0 to {2**64 - 1}.")
     return int(value)
 
 

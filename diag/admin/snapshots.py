@@ -49,7 +49,10 @@ async def _held_by(relay: Relay, node: NodeAddress, least: int, deadline: float)
 async def _within(task: asyncio.Task[SnapshotFacts], wait: float) -> SnapshotFacts:
     done, _ = await asyncio.wait([task], timeout=wait)
     if not done:
-        raise NotInTime(f"The snapshot is still being written after {wait:g} s; it goes on, ask again.")
+        raise NotInTime(
+            f"The snapshot is still being written after {wait:g} s, or waits for a majority of nodes; "
+            "it goes on, ask again."
+        )
     return task.result()
 
 

@@ -12,6 +12,9 @@ from diag.errors import InvalidRequest, MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
 _CA = "metadiag.ca"
+
+#: How the raft port answers whatever is not etcd's.
+_NO_ROUTE_OF_ETCD = "404 page not found"
 _NOT_NOW = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
@@ -96,5 +99,7 @@ def fetch(
         raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None
     if response.is_error:
         kind = Unavailable if response.status_code in _NOT_NOW else MetaError
+        if response.text.strip() == _NO_ROUTE_OF_ETCD:
+            raise kind(f"{url_of(endpoint)} is a raft address; give the admin address of the node")
         raise kind(f"{response.status_code} {response.text.strip() or response.reason_phrase}")
     return response

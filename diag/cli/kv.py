@@ -45,6 +45,8 @@ def refusals_told() -> Iterator[None]:
         details = error.details() or ""
         # A node that serves TLS hangs up on plain text without a word.
         hint = "; if the node serves TLS, name its authority with --ca" if _is_hung_up(details) else ""
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            hint = "; is a majority of the cluster's nodes up? `diag status --node all` tells"
         raise MetaError(f"{error.code().name}: {details}{hint}") from None
     except Unavailable as error:
         raise Unavailable(f"{error.grpc_status}: {error}") from None

@@ -16,6 +16,9 @@ from diag.config.model import Section
 from diag.logs import start_logging
 from diag.node import Node
 
+#: Seconds of starting without a word on the terminal.
+_QUIET_SECONDS = 5.0
+
 
 def _flags() -> Iterator[tuple[str, str, type]]:
     """(flag, dotted key, type) of every key; raft_config's and the root's keys stand without a prefix."""
@@ -104,11 +107,19 @@ async def _serve(config: Config) -> int:
     return 0
 
 
+def _place(config: Config) -> str:
+    file = config.file_log()
+    return f", in {file.dir}" if file.on and not config.log.stderr.on else ""
+
+
 async def _serve_once(config: Config, stop: asyncio.Event) -> bool:
     """Whether to start again: the cluster's log went on without this node, which needs a snapshot."""
     node = Node(config)
     starting, stopping = asyncio.ensure_future(node.start()), asyncio.ensure_future(stop.wait())
-    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED, timeout=_QUIET_SECONDS)
+    if not starting.done() and not stopping.done():
+        click.echo(f"the node is still starting; what it waits for is in its log{_place(config)}", err=True)
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)

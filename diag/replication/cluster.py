@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -118,7 +119,8 @@ class ClusterEngine:
     async def _spec(self) -> EtcdSpec:
         """A member that was here before goes on; another is a cluster's first, or joins one.
 
-        A store that cannot go on there is refused before anything is asked of the cluster.
+        A store that cannot go on there is refused before anything is asked of the cluster, and so is an
+        address in use: a second start of a node that runs would have the first taken out of the cluster.
         """
         raft, node = self._raft, self._node
         first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
@@ -127,6 +129,7 @@ class ClusterEngine:
         if not raft.join:
             await asyncio.to_thread(self._check_store, check_founder)
             return replace(first, token=f"{raft.cluster_name}-{secrets.token_hex(8)}")
+        _check_unused(raft)
         this = Joining(
             raft.id,
             str(raft.id),
@@ -282,3 +285,17 @@ def _raft_address(node: NodeAddress) -> str:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _check_unused(raft: RaftConfig) -> None:
+    host = raft.raft_listen_host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((host, raft.raft_api_port))
+    except OSError as error:
+        raise Unavailable(
+            f"{raft.raft_listen_host}:{raft.raft_api_port} cannot be used for raft: {error.strerror}; "
+            f"does node {raft.id} run already? Else change raft_config.raft_listen_host or raft_api_port."
+        ) from None

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from diag.errors import Conflict, Damaged, InvalidRequest, MetaError, NotLeader, Unavailable
+from diag.errors import Conflict, Damaged, InvalidRequest, MetaError, NotInTime, NotLeader, Unavailable
 from diag.kv.apply import validate
 from diag.kv.commands import Blank, Command, Reply
 from diag.kv.snapshot import SnapshotStore
@@ -175,7 +175,10 @@ class ClusterLog:
         chosen = to if to is not None else min((i for i in others if i > this), default=others[0])
         member = seen.member(chosen)
         assert member is not None
-        await self._ways.move_leader(member)
+        try:
+            await self._ways.move_leader(member)
+        except NotInTime:
+            raise NotInTime(f"Node {chosen} did not take the leadership in time; is it up?") from None
         return Transfer(this, chosen, voters)
 
     def status(self) -> ClusterStatus:

@@ -106,11 +106,6 @@ class EtcdClient:
         request = pb.MemberIdRequest(ID=member_id)
         await self._write("cluster", "MemberRemove", request, _MEMBERSHIP_DEADLINE)
 
-    async def update_member(self, member_id: int, peer_url: str) -> None:
-        """Tell the others that the member moved to ``peer_url``."""
-        request = pb.MemberUpdateRequest(ID=member_id, peerURLs=[peer_url])
-        await self._write("cluster", "MemberUpdate", request, _MEMBERSHIP_DEADLINE)
-
     async def promote_member(self, member_id: int) -> None:
         """Make a learner a voter; Conflict until it has caught up."""
         request = pb.MemberIdRequest(ID=member_id)

@@ -7,12 +7,13 @@ node must not die of a broken pipe. The file is emptied once it is read and larg
 import json
 import logging
 import os
+import re
 from collections import deque
 from pathlib import Path
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _DRAWN = ("level", "ts", "caller", "msg", "stacktrace")
-_KEPT = 40
+_KEPT = 80
 _LARGE = 4 * 1024 * 1024
 
 _log = logging.getLogger("diag.replication.etcd")
@@ -71,6 +72,8 @@ def translated(line: str) -> tuple[int, str]:
 
 _TLS = "check raft_config.etcd_peer_cert, etcd_peer_key and etcd_peer_ca"
 
+REMOVED = "the cluster removed this member; join again with an empty directory"
+
 #: Part of etcd's last words -> what to do.
 _REMEDIES = {
     "expected IP in URL for binding": "raft_config.raft_listen_host must be an IP address",
@@ -82,7 +85,9 @@ _REMEDIES = {
     "unmatched member while checking PeerURLs": "its raft_advertise_host and raft_api_port are not what the "
     "cluster was told; use the address the node joined with",
     "cluster ID mismatch": "its directory is another cluster's; give this node a directory of its own",
-    "removed from the cluster": "the cluster removed this member; join again with an empty directory",
+    "removed from the cluster": REMOVED,
+    "to mismatch member": "the cluster has another member at this address, so this one was taken out; "
+    "join again with an empty directory",
     "couldn't find local name": "initial members do not name this node; check raft_config.id and join",
     "permission denied": "the data directory or a certificate file is not readable for this user",
     "no space left on device": "the disk is full; free space for the data directory",
@@ -95,13 +100,19 @@ _REMEDIES = {
 }
 
 
+#: What a member says that reads its own removal from its log.
+_OWN_REMOVAL = re.compile(r"removed member .*local-member-id=(\w+) removed-remote-peer-id=\1\b")
+
+
 def removed(lines: "deque[str]") -> bool:
     """Whether etcd ended because the cluster no longer has it."""
-    return any("permanently removed from the cluster" in line for line in lines)
+    return any("permanently removed from the cluster" in line or _OWN_REMOVAL.search(line) for line in lines)
 
 
 def explained(lines: "deque[str]") -> str:
-    """One sentence of what etcd last said, with what to do where that is known, and its last lines."""
+    """One sentence of what etcd last said, with what to do where that is known; else its last lines."""
+    if removed(lines):
+        return REMOVED
     for line in reversed(lines):
         for part, remedy in _REMEDIES.items():
             if part in line:

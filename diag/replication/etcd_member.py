@@ -18,7 +18,7 @@ from diag.replication import etcd_process as processes
 from diag.replication.etcd_binary import EtcdBinary
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_flags import EtcdSpec, flags
-from diag.replication.etcd_log import EtcdLog, explained, removed
+from diag.replication.etcd_log import REMOVED, EtcdLog, explained, removed
 from diag.replication.etcd_process import EtcdProcess
 
 _POLL = 0.05
@@ -193,7 +193,8 @@ class EtcdMember:
                 self._readiness.cancel()
             self._log.pump()
             if removed(self._log.last):
-                self._note("removed", "the cluster removed this member; join again with an empty directory")
+                self._note("removed", REMOVED)
+                _log.error("This node is no member any more: %s", REMOVED)
                 return
             self._note("waiting", _why(code, explained(self._log.last)))
             steady = time.monotonic() - began > _STEADY

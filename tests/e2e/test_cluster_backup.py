@@ -13,7 +13,7 @@ from tests.e2e.conftest import children_of
 from tests.polling import until
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 
 def fill(node: NodeProcess) -> dict[str, bytes]:

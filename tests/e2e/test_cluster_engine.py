@@ -14,6 +14,7 @@ from tests.polling import until
 
 pytestmark = [
     pytest.mark.engine,
+    pytest.mark.long,
     pytest.mark.usefixtures("etcd"),
     pytest.mark.timeout(300),
     pytest.mark.skipif(missing() is not None, reason=missing() or ""),

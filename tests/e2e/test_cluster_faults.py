@@ -22,7 +22,7 @@ from tests.e2e.conftest import children_of, processes
 from tests.polling import until
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 _WRITERS = 8
 

@@ -12,7 +12,7 @@ from tests.e2e.cluster import BRIEFLY, Cluster, cluster_of, names, put, refusal,
 from tests.polling import until
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -68,6 +68,23 @@ def test_an_id_that_another_node_has(alone: Cluster) -> None:
     assert "diag leave" in said
     assert names(alone) == ["1"]
     assert values(alone.nodes[1], "") == {"k": b"1"}
+
+
+def test_a_second_start_of_a_node_that_runs_does_not_take_it_out(alone: Cluster) -> None:
+    node = alone.add(2)
+    alone.start(2)
+    twin = NodeProcess(
+        alone.directory / "twin",
+        [
+            *("--id", "2", "--log-engine", "etcd", *BRIEFLY),
+            *("--raft-advertise-host", "127.0.0.1", "--grpc-api-advertise-host", "127.0.0.1"),
+        ],
+        joins=[alone.nodes[1].raft],
+    )
+    twin.raft = node.raft
+    assert "does node 2 run already?" in refusal(twin)
+    assert names(alone) == ["1", "2"]
+    assert status(node)["etcd"]["phase"] == "ready"
 
 
 def test_the_name_of_another_cluster(alone: Cluster) -> None:

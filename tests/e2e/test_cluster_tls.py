@@ -12,7 +12,7 @@ from diag.rpc.client import MetaClient
 from tests.e2e.cluster import BRIEFLY, Cluster, names, put, refusal, values
 
 #: Several processes to start, on a machine that may be busy.
-pytestmark = [pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
 
 
 def now() -> datetime.datetime:

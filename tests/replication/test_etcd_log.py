@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diag.replication.etcd_log import EtcdLog, explained, removed, translated
+from diag.replication.etcd_log import REMOVED, EtcdLog, explained, removed, translated
 
 
 def test_nothing_said_is_told_so() -> None:
@@ -53,4 +53,10 @@ def test_known_ends_come_with_a_remedy() -> None:
     assert "address already in use; another process listens there" in explained(lines)
     older = "tocommit(46) is out of range [lastIndex(10)]. Was the raft log corrupted, truncated, or lost?"
     assert "as after a backup was put back" in explained(deque([older, "goroutine 147 [running]:"]))
+    own = "removed member cluster-id=c local-member-id=3d removed-remote-peer-id=3d"
+    lines = deque([own, "notifying init daemon", "listener failed error=server is stopping"])
+    assert removed(lines)
+    assert explained(lines) == REMOVED
+    assert "was taken out" in explained(deque(["rejected Raft message to mismatch member", "notifying"]))
+    assert not removed(deque([own.replace("peer-id=3d", "peer-id=3de")]))
     assert explained(deque(["a", "b"])) == "etcd's last lines were: a | b"
