@@ -110,7 +110,8 @@ class ClusterEngine:
         await self._start_member(spec, binary)
         await self._await_leader()
         self._running.push_async_callback(self.peers.close)
-        self.membership = RelayedMembership(EtcdMembership(self._client, spec), self._view, self._voters)
+        own = EtcdMembership(self._client, spec, self._members.at)
+        self.membership = RelayedMembership(own, self._view, self._voters)
         await self._be_promoted()
         self.source = EtcdSource(self._client)
         self._use_sources(self._view.seen)
@@ -159,9 +160,9 @@ class ClusterEngine:
         self._running.push_async_callback(self._client.close)
         facts = FactsReader(self._member.endpoint)
         self._running.push_async_callback(facts.close)
-        members = MemberList(spec)
-        self._running.push_async_callback(members.close)
-        self._view = View(self._client, lambda: members.at(spec.advertise), facts, self._use_sources)
+        self._members = MemberList(spec)
+        self._running.push_async_callback(self._members.close)
+        self._view = View(self._client, lambda: self._members.at(spec.advertise), facts, self._use_sources)
         self._upkeep = EtcdUpkeep(self._client, spec.quota_bytes)
 
     async def _await_leader(self) -> None:

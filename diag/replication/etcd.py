@@ -12,7 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from diag.errors import Conflict, Damaged, InvalidRequest, MetaError, NotInTime, NotLeader, Unavailable
+from diag.errors import (
+    Compacted,
+    Conflict,
+    Damaged,
+    InvalidRequest,
+    MetaError,
+    NotInTime,
+    NotLeader,
+    Unavailable,
+)
 from diag.kv.apply import validate
 from diag.kv.commands import Blank, Command, Reply
 from diag.kv.snapshot import SnapshotStore
@@ -306,7 +315,10 @@ class ClusterLog:
 
     def _fail(self, reason: MetaError) -> None:
         if not self.failed.done():
-            _log.error("This node serves no more: %s", reason)
+            if isinstance(reason, Compacted):
+                _log.warning("This node fell behind the log: %s", reason)
+            else:
+                _log.error("This node serves no more: %s", reason)
             self.failed.set_result(reason)
             self._end(reason)
 

@@ -23,11 +23,14 @@ _log = logging.getLogger(__name__)
 
 
 class EtcdMembership:
-    """``Membership`` over etcd's own; ``spec`` is this node's member."""
+    """``Membership`` over etcd's own; ``spec`` is this node's member, ``at`` asks a raft address who is there."""
 
-    def __init__(self, client: EtcdClient, spec: EtcdSpec) -> None:
+    def __init__(
+        self, client: EtcdClient, spec: EtcdSpec, at: Callable[[str], Awaitable[tuple[Member, ...]]]
+    ) -> None:
         self._client = client
         self._spec = spec
+        self._at = at
 
     async def join(self, node: Joining) -> Joined:
         """Add the node as a learner; one that was added and never started is answered the same again."""
@@ -41,6 +44,7 @@ class EtcdMembership:
         _check_free(members, node, url)
         known = next((member for member in members if url in member.peer_urls), None)
         if known is not None and known.name:
+            await self._check_gone(node)
             _log.warning("Node %d comes back without its data; its old member is taken out", node.node_id)
             await self._take_out(known)
             known = None
@@ -68,6 +72,17 @@ class EtcdMembership:
                 f"Node {node_id} is the last voter; a cluster without voters has no state. Stop it."
             )
         await self._take_out(member)
+
+    async def _check_gone(self, node: Joining) -> None:
+        """A node that asks to join does not listen yet: whoever does is the member it would take the place of."""
+        try:
+            await self._at(node.raft_address)
+        except Unavailable:
+            return
+        raise Conflict(
+            f"Node {node.node_id} runs at {node.raft_address} and is a member; stop it first, or give this "
+            "node an id and a raft address of its own."
+        )
 
     async def _take_out(self, member: Member) -> None:
         await self._patiently(lambda: self._client.remove_member(member.member_id))
