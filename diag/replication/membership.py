@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class EtcdMembership:
-    """``Membership`` over etcd's own; ``spec`` is this node's member, ``at`` asks a raft address who is there."""
+    """``Membership`` over etcd's own; ``spec`` is this node's member, ``at`` asks who is at a raft address."""
 
     def __init__(
         self, client: EtcdClient, spec: EtcdSpec, at: Callable[[str], Awaitable[tuple[Member, ...]]]
