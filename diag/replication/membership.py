@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class EtcdMembership:
-    """``Membership`` over etcd's own; ``spec`` is this node's member, ``at`` asks who is at a raft address."""
+    """``Membership`` over etcd's own; ``spec`` is this node's member; ``at`` asks a raft address."""
 
     def __init__(
         self, client: EtcdClient, spec: EtcdSpec, at: Callable[[str], Awaitable[tuple[Member, ...]]]
@@ -74,7 +74,7 @@ class EtcdMembership:
         await self._take_out(member)
 
     async def _check_gone(self, node: Joining) -> None:
-        """A node that asks to join does not listen yet: whoever does is the member it would take the place of."""
+        """A node that asks to join does not listen yet: whoever does is the member it would replace."""
         try:
             await self._at(node.raft_address)
         except Unavailable:

@@ -27,7 +27,7 @@ async def test_a_node_that_runs_keeps_its_place(etcd: EtcdBinary, short_path: Pa
     (spec,) = specs(short_path, 1)
     async with running([EtcdMember(spec, etcd)]) as [client]:
         twin = Joining(1, "1", spec.advertise, "127.0.0.1:1", False, spec.cluster)
-        with pytest.raises(Conflict, match="runs at .* stop it first"):
+        with pytest.raises(Conflict, match=r"runs at .* stop it first"):
             await EtcdMembership(client, spec, somebody).join(twin)
         assert [member.name for member in await client.members()] == ["1"]
 
