@@ -14,10 +14,11 @@ _SECONDS = 1.5
 
 
 class PeerSource:
-    """A ``LogSource``. ``silence`` is how many seconds a tail may be without even a sign of life."""
+    """A ``LogSource``. ``seconds`` bound a call, ``silence`` a tail without even a sign of life."""
 
-    def __init__(self, client: PeerClient, *, silence: float = SILENCE) -> None:
+    def __init__(self, client: PeerClient, *, seconds: float = _SECONDS, silence: float = SILENCE) -> None:
         self._client = client
+        self._seconds = seconds
         self._silence = silence
 
     @property
@@ -29,13 +30,13 @@ class PeerSource:
         """Make the record the newest; its revision. After Unavailable it may still be taken later."""
         check_record(record)
         with _as_a_way():
-            reply = await self._client.call("Append", pb.AppendRequest(record=record), _SECONDS)
+            reply = await self._client.call("Append", pb.AppendRequest(record=record), self._seconds)
         return int(reply.revision)
 
     async def head(self) -> Head:
         """The newest record, by agreement of a majority that the other node's member asked."""
         with _as_a_way():
-            reply = await self._client.call("Head", pb.HeadRequest(), _SECONDS)
+            reply = await self._client.call("Head", pb.HeadRequest(), self._seconds)
         leader = reply.leader if reply.HasField("leader") else None
         return Head(reply.version, reply.revision, reply.term, leader)
 

@@ -112,7 +112,7 @@ async def test_a_node_that_is_not_there_is_unavailable(peer_node: PeerNode) -> N
 async def test_a_node_that_does_not_answer_in_time_is_unavailable(peer_node: PeerNode) -> None:
     peer_node.source.stuck = True
     with pytest.raises(NotInTime, match=r"did not answer Head within 0\.2 s"):
-        await PeerSource(peer_node.peer(seconds=0.2)).head()
+        await PeerSource(peer_node.peer(), seconds=0.2).head()
 
 
 async def test_a_connection_closed_on_this_side_fails_its_calls_and_cancels_nobody(
