@@ -54,18 +54,6 @@ class EtcdClient:
         answer = await self._write("kv", "Put", pb.PutRequest(key=key, value=value), deadline)
         return wire.header(answer.header)
 
-    async def put_if(
-        self, key: bytes, value: bytes, mod_revision: int, *, deadline: float | None = None
-    ) -> wire.Written:
-        """Write only if the key was last written at ``mod_revision``; 0 means that it does not exist."""
-        compare = pb.Compare(
-            key=key, target=pb.Compare.MOD, result=pb.Compare.EQUAL, mod_revision=mod_revision
-        )
-        put = pb.RequestOp(request_put=pb.PutRequest(key=key, value=value))
-        request = pb.TxnRequest(compare=[compare], success=[put])
-        answer: pb.TxnResponse = await self._write("kv", "Txn", request, deadline)
-        return wire.Written(wire.header(answer.header), answer.succeeded)
-
     async def compact(self, revision: int, *, deadline: float | None = None) -> None:
         """Forget the history before ``revision``; Compacted when that was done already."""
         await self._write("kv", "Compact", pb.CompactionRequest(revision=revision), deadline)

@@ -56,13 +56,6 @@ class Found(NamedTuple):
         return self.entries[0] if self.entries else None
 
 
-class Written(NamedTuple):
-    """The outcome of a conditional write."""
-
-    header: Header
-    succeeded: bool
-
-
 class Change(NamedTuple):
     """One event of a watch; a deletion has an empty value and version 0."""
 

@@ -39,14 +39,6 @@ async def test_versions_of_a_key_count_without_a_gap(etcd: EtcdBinary, short_pat
         assert (bare.value, bare.version) == (b"", 2)
 
 
-async def test_a_conditional_write_wants_the_revision(etcd: EtcdBinary, short_path: Path) -> None:
-    async with running([EtcdMember(specs(short_path, 1)[0], etcd)]) as [client]:
-        made = await client.put_if(b"k", b"1", 0)
-        assert made.succeeded
-        assert not (await client.put_if(b"k", b"2", 0)).succeeded
-        assert (await client.put_if(b"k", b"2", made.header.revision)).succeeded
-
-
 async def test_limits_and_mistakes_are_told_apart(etcd: EtcdBinary, short_path: Path) -> None:
     async with running([EtcdMember(specs(short_path, 1)[0], etcd)]) as [client]:
         with pytest.raises(MessageTooLarge):

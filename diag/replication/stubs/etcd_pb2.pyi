@@ -84,80 +84,6 @@ class PutRequest(_message.Message):
     value: bytes
     def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ...) -> None: ...
 
-class RequestOp(_message.Message):
-    __slots__ = ("request_range", "request_put")
-    REQUEST_RANGE_FIELD_NUMBER: _ClassVar[int]
-    REQUEST_PUT_FIELD_NUMBER: _ClassVar[int]
-    request_range: RangeRequest
-    request_put: PutRequest
-    def __init__(self, request_range: _Optional[_Union[RangeRequest, _Mapping]] = ..., request_put: _Optional[_Union[PutRequest, _Mapping]] = ...) -> None: ...
-
-class ResponseOp(_message.Message):
-    __slots__ = ("response_range", "response_put")
-    RESPONSE_RANGE_FIELD_NUMBER: _ClassVar[int]
-    RESPONSE_PUT_FIELD_NUMBER: _ClassVar[int]
-    response_range: RangeResponse
-    response_put: HeaderResponse
-    def __init__(self, response_range: _Optional[_Union[RangeResponse, _Mapping]] = ..., response_put: _Optional[_Union[HeaderResponse, _Mapping]] = ...) -> None: ...
-
-class Compare(_message.Message):
-    __slots__ = ("result", "target", "key", "version", "create_revision", "mod_revision", "value")
-    class CompareResult(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        EQUAL: _ClassVar[Compare.CompareResult]
-        GREATER: _ClassVar[Compare.CompareResult]
-        LESS: _ClassVar[Compare.CompareResult]
-        NOT_EQUAL: _ClassVar[Compare.CompareResult]
-    EQUAL: Compare.CompareResult
-    GREATER: Compare.CompareResult
-    LESS: Compare.CompareResult
-    NOT_EQUAL: Compare.CompareResult
-    class CompareTarget(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-        __slots__ = ()
-        VERSION: _ClassVar[Compare.CompareTarget]
-        CREATE: _ClassVar[Compare.CompareTarget]
-        MOD: _ClassVar[Compare.CompareTarget]
-        VALUE: _ClassVar[Compare.CompareTarget]
-    VERSION: Compare.CompareTarget
-    CREATE: Compare.CompareTarget
-    MOD: Compare.CompareTarget
-    VALUE: Compare.CompareTarget
-    RESULT_FIELD_NUMBER: _ClassVar[int]
-    TARGET_FIELD_NUMBER: _ClassVar[int]
-    KEY_FIELD_NUMBER: _ClassVar[int]
-    VERSION_FIELD_NUMBER: _ClassVar[int]
-    CREATE_REVISION_FIELD_NUMBER: _ClassVar[int]
-    MOD_REVISION_FIELD_NUMBER: _ClassVar[int]
-    VALUE_FIELD_NUMBER: _ClassVar[int]
-    result: Compare.CompareResult
-    target: Compare.CompareTarget
-    key: bytes
-    version: int
-    create_revision: int
-    mod_revision: int
-    value: bytes
-    def __init__(self, result: _Optional[_Union[Compare.CompareResult, str]] = ..., target: _Optional[_Union[Compare.CompareTarget, str]] = ..., key: _Optional[bytes] = ..., version: _Optional[int] = ..., create_revision: _Optional[int] = ..., mod_revision: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
-
-class TxnRequest(_message.Message):
-    __slots__ = ("compare", "success", "failure")
-    COMPARE_FIELD_NUMBER: _ClassVar[int]
-    SUCCESS_FIELD_NUMBER: _ClassVar[int]
-    FAILURE_FIELD_NUMBER: _ClassVar[int]
-    compare: _containers.RepeatedCompositeFieldContainer[Compare]
-    success: _containers.RepeatedCompositeFieldContainer[RequestOp]
-    failure: _containers.RepeatedCompositeFieldContainer[RequestOp]
-    def __init__(self, compare: _Optional[_Iterable[_Union[Compare, _Mapping]]] = ..., success: _Optional[_Iterable[_Union[RequestOp, _Mapping]]] = ..., failure: _Optional[_Iterable[_Union[RequestOp, _Mapping]]] = ...) -> None: ...
-
-class TxnResponse(_message.Message):
-    __slots__ = ("header", "succeeded", "responses")
-    HEADER_FIELD_NUMBER: _ClassVar[int]
-    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
-    RESPONSES_FIELD_NUMBER: _ClassVar[int]
-    header: ResponseHeader
-    succeeded: bool
-    responses: _containers.RepeatedCompositeFieldContainer[ResponseOp]
-    def __init__(self, header: _Optional[_Union[ResponseHeader, _Mapping]] = ..., succeeded: _Optional[bool] = ..., responses: _Optional[_Iterable[_Union[ResponseOp, _Mapping]]] = ...) -> None: ...
-
 class CompactionRequest(_message.Message):
     __slots__ = ("revision", "physical")
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -271,14 +197,6 @@ class MemberIdRequest(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     ID: int
     def __init__(self, ID: _Optional[int] = ...) -> None: ...
-
-class MemberUpdateRequest(_message.Message):
-    __slots__ = ("ID", "peerURLs")
-    ID_FIELD_NUMBER: _ClassVar[int]
-    PEERURLS_FIELD_NUMBER: _ClassVar[int]
-    ID: int
-    peerURLs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, ID: _Optional[int] = ..., peerURLs: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MemberListRequest(_message.Message):
     __slots__ = ("linearizable",)

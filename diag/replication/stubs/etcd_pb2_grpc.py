@@ -44,11 +44,6 @@ class KVStub:
                 request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.PutRequest.SerializeToString,
                 response_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.HeaderResponse.FromString,
                 _registered_method=True)
-        self.Txn = channel.unary_unary(
-                '/etcdserverpb.KV/Txn',
-                request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnRequest.SerializeToString,
-                response_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnResponse.FromString,
-                _registered_method=True)
         self.Compact = channel.unary_unary(
                 '/etcdserverpb.KV/Compact',
                 request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.CompactionRequest.SerializeToString,
@@ -66,12 +61,6 @@ class KVServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Put(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Txn(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,11 +84,6 @@ def add_KVServicer_to_server(servicer, server):
                     servicer.Put,
                     request_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.PutRequest.FromString,
                     response_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.HeaderResponse.SerializeToString,
-            ),
-            'Txn': grpc.unary_unary_rpc_method_handler(
-                    servicer.Txn,
-                    request_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnRequest.FromString,
-                    response_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnResponse.SerializeToString,
             ),
             'Compact': grpc.unary_unary_rpc_method_handler(
                     servicer.Compact,
@@ -161,33 +145,6 @@ class KV:
             '/etcdserverpb.KV/Put',
             diag_dot_replication_dot_stubs_dot_etcd__pb2.PutRequest.SerializeToString,
             diag_dot_replication_dot_stubs_dot_etcd__pb2.HeaderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Txn(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/etcdserverpb.KV/Txn',
-            diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnRequest.SerializeToString,
-            diag_dot_replication_dot_stubs_dot_etcd__pb2.TxnResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -317,11 +274,6 @@ class ClusterStub:
                 request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberIdRequest.SerializeToString,
                 response_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.FromString,
                 _registered_method=True)
-        self.MemberUpdate = channel.unary_unary(
-                '/etcdserverpb.Cluster/MemberUpdate',
-                request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberUpdateRequest.SerializeToString,
-                response_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.FromString,
-                _registered_method=True)
         self.MemberList = channel.unary_unary(
                 '/etcdserverpb.Cluster/MemberList',
                 request_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListRequest.SerializeToString,
@@ -344,12 +296,6 @@ class ClusterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MemberRemove(self, request, context):
-        """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def MemberUpdate(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -378,11 +324,6 @@ def add_ClusterServicer_to_server(servicer, server):
             'MemberRemove': grpc.unary_unary_rpc_method_handler(
                     servicer.MemberRemove,
                     request_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberIdRequest.FromString,
-                    response_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.SerializeToString,
-            ),
-            'MemberUpdate': grpc.unary_unary_rpc_method_handler(
-                    servicer.MemberUpdate,
-                    request_deserializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberUpdateRequest.FromString,
                     response_serializer=diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.SerializeToString,
             ),
             'MemberList': grpc.unary_unary_rpc_method_handler(
@@ -449,33 +390,6 @@ class Cluster:
             target,
             '/etcdserverpb.Cluster/MemberRemove',
             diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberIdRequest.SerializeToString,
-            diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def MemberUpdate(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/etcdserverpb.Cluster/MemberUpdate',
-            diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberUpdateRequest.SerializeToString,
             diag_dot_replication_dot_stubs_dot_etcd__pb2.MemberListResponse.FromString,
             options,
             channel_credentials,
