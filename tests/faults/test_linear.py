@@ -170,6 +170,13 @@ def test_time_that_is_up_is_no_verdict() -> None:
     assert "k" in answer.text
 
 
+@pytest.mark.parametrize("clients", [1, 2, 3, 4])
+def test_an_atomic_register_of_a_few_clients_is_always_decided(clients: int) -> None:
+    for seed in range(50):
+        answer = check(simulated(seed, 60, 1, clients))
+        assert answer.verdict is Verdict.OK, (seed, answer.text)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**9), st.integers(0, 300), st.integers(1, 3), st.integers(1, 10))
 def test_an_atomic_register_is_always_accepted(seed: int, count: int, keys: int, clients: int) -> None:
