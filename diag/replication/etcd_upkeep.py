@@ -44,7 +44,7 @@ class EtcdUpkeep:
         self._turn = turn_seconds
 
     async def used(self) -> float:
-        """Which share of the quota the member's file takes; at 1 etcd refuses writes."""
+        """Which share of the quota the member's file takes; etcd refuses a write that leads past 1."""
         return (await self._client.status()).db_size / self._quota
 
     async def after_compaction(self, revision: int) -> Tended:
