@@ -147,8 +147,8 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     whose = "a program elsewhere"
     if node_ids:
         whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
-    labels = () if capture.labelled is None else (LABEL,)
-    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, labels)
+    labels = {} if capture.labelled is None else {"labels": LABEL}
+    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, capture.metadata() | labels)
 
 
 def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:
