@@ -81,7 +81,7 @@ class PySpy:
             stack.enter_context(_guarded(child.pid))
             window = _sample(child, request.seconds, rate, log, span, stop)
             if child.returncode != 0:
-                raise _failure(content(log), permission.read_rights(program))
+                raise _failure(child.returncode, content(log), permission.read_rights(program))
             return _capture(request, rate, notes, window, content(out), content(log))
 
 
@@ -193,7 +193,12 @@ def _finish(child: "subprocess.Popen[bytes]", limit: float, stop: threading.Even
             raise ProfilerError(f"py-spy did not end within {limit:g} s of being asked, and was killed.")
 
 
-def _failure(log: bytes, rights: permission.Rights) -> ProfilerError:
+def _failure(status: int, log: bytes, rights: permission.Rights) -> ProfilerError:
+    if status < 0:
+        return ProfilerError(
+            f"py-spy was ended by {signal.Signals(-status).name} before it had written what it saw: by "
+            "somebody, for want of memory, or because it kept the process stopped for a second."
+        )
     said = log.decode(errors="replace")
     refusal = rights.refusal() or permission.explain_failure(said, rights)
     if refusal is not None:

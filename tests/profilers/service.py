@@ -2,15 +2,18 @@
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
 ``churn`` (allocates and frees 100 kB), ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``,
-``no-py-spy``, ``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM
-closes the profilers).
+``no-py-spy``, ``no-ptrace`` (a seccomp filter refuses it), ``worker-loop`` (the loop is not in the main
+thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
 """
 
 import asyncio
 import ctypes
+import errno
 import json
 import os
+import platform
 import signal
+import struct
 import sys
 import threading
 import time
@@ -27,6 +30,10 @@ from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 CAP_SYS_PTRACE = 19
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_MODE_FILTER = 2
+PTRACE = {"x86_64": 101, "aarch64": 117}
 
 
 def spin(seconds: float) -> None:
@@ -53,6 +60,28 @@ def planted() -> bytearray:
 
 def churned() -> int:
     return len(bytearray(100_000))
+
+
+class Filter(ctypes.Structure):
+    """struct sock_fprog of the kernel: a BPF program."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
+
+
+def refuse_ptrace() -> None:
+    """As container runtimes do: the system call answers EPERM, here and in every child."""
+    program = b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (0x20, 0, 0, 0),  # load the number of the system call
+            (0x15, 0, 1, PTRACE[platform.machine()]),  # unless it is this one, skip an instruction
+            (0x06, 0, 0, 0x00050000 | errno.EPERM),
+            (0x06, 0, 0, 0x7FFF0000),  # allowed
+        )
+    )
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Filter(len(program) // 8, program)))
 
 
 class Service:
@@ -175,6 +204,8 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *rest])
     if "undumpable" in options:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if "no-ptrace" in options:
+        refuse_ptrace()
     over = threading.Event()
     if "parked" in options:
         for _ in range(10):
