@@ -1,8 +1,10 @@
 """The tools that users have already: Go's pprof by nothing but the address, and speedscope."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -68,3 +70,22 @@ def test_speedscope_opens_a_profile(busy: NodeProcess, tmp_path: Path) -> None:
     names = {frame["name"] for frame in taken.json()["shared"]["frames"]}
     page = speedscope.shown(taken.content, tmp_path)
     assert [name for name in names if f">{name}<" in page], page[-2000:]
+
+
+@pytest.mark.parametrize("route", ["profile?seconds=2", "profile?seconds=2&mode=wall", "heap?seconds=2"])
+def test_scrapes_go_on_while_a_profile_is_taken(busy: NodeProcess, route: str) -> None:
+    base = f"http://{busy.admin}"
+    names = metric_names(httpx.get(f"{base}/v1/metrics", timeout=10))
+    with ThreadPoolExecutor(1) as pool:
+        profile = pool.submit(httpx.get, f"{base}/debug/pprof/{route}", timeout=60)
+        scrapes = []
+        while not profile.done():
+            scrapes.append(metric_names(httpx.get(f"{base}/v1/metrics", timeout=2)))
+    assert profile.result().status_code == 200
+    assert len(scrapes) > 10
+    assert all(names <= scrape for scrape in scrapes)
+
+
+def metric_names(scrape: httpx.Response) -> set[str]:
+    assert scrape.status_code == 200, scrape.text
+    return {re.split(r"[{ ]", line)[0] for line in scrape.text.splitlines() if not line.startswith("#")}

@@ -1,3 +1,4 @@
+import subprocess
 import threading
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from diag.errors import NoSpace
 from diag.profilers.memory import Memray
 from diag.profilers.requests import HeapRequest
 from diag.profilers.span import Span
+from tests.polling import until
 from tests.profilers.conftest import Start, weight_of, weights
 
 MEGABYTES_50 = 50_000_000
@@ -61,3 +63,26 @@ def test_a_capture_that_grows_too_big_ends_early_and_says_so() -> None:
 def test_without_a_place_for_its_file_it_is_refused() -> None:
     with pytest.raises(NoSpace, match="/nonexistent refused it"):
         Memray(Path("/nonexistent"), limit=1000).record(HeapRequest(1), Span(), threading.Event())
+
+
+def test_a_disk_that_fills_up_ends_the_capture_and_is_told(start: Start) -> None:
+    service = start("churn")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(service.temp)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs could be mounted: {mounted.stderr.decode().strip()}")
+    try:
+        profile = service.send("heap", seconds=60, mode="allocations")
+        until(lambda: service.ask("state")["holder"])
+        (service.temp / "filler").write_bytes(bytes(75 << 20))
+        ended = service.result(profile)
+        assert "the disk that holds the capture is nearly full" in " ".join(ended["notes"])
+        assert ended["seconds"] < 60
+        refused = service.ask("heap", seconds=0.2)
+        assert (refused["error"], "make room" in refused["message"]) == ("NoSpace", True)
+        assert service.leftovers() == ["filler"]
+        (service.temp / "filler").unlink()
+        assert weight_of(service.ask("heap", seconds=0.5, mode="allocations")["folded"], "churned")
+    finally:
+        service.stop()
+        subprocess.run(["umount", str(service.temp)], check=True)
