@@ -146,3 +146,13 @@ async def test_joining_is_serving_with_members_named(capsys: pytest.CaptureFixtu
     assert "names this node itself" in capsys.readouterr().err
     assert main(["join", "127.0.0.1:1", "--single"]) == 2
     assert "exactly one of" in capsys.readouterr().err
+
+
+async def test_a_node_that_does_not_answer_has_no_lag(
+    run: Run, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.peers.down = {3}
+    assert await run("nodes") == 0
+    third = capsys.readouterr().out.splitlines()[2]
+    assert third.endswith("does not answer")
+    assert "lag=" not in third
