@@ -189,7 +189,7 @@ class Sampler:
         by_request = self._request.by == "request"
         ticked_over = cpu if self._mode == "cpu" and not notes else seconds
         return Capture(
-            folded=fold(_rooted(labelled) if by_request else weights),
+            folded=fold(labels.rooted(labelled) if by_request else weights),
             labelled=fold(labelled),
             kind="cpu",
             unit="samples",
@@ -215,11 +215,3 @@ class Sampler:
             weights[stack] += count
             labelled[stack if request is None else f"{safe(labels.FRAME + request)};{stack}"] += count
         return weights, labelled
-
-
-def _rooted(labelled: Counter[str]) -> dict[str, int]:
-    """Every stack under a root: its request, or that it served none."""
-    return {
-        stack if stack.startswith(labels.FRAME) else f"{labels.NONE};{stack}": count
-        for stack, count in labelled.items()
-    }
