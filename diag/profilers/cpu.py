@@ -43,6 +43,11 @@ _POLL = 0.005
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
 _STOPPED_SHARE = 0.25
 _NATIVE_RATE = 50
+_BIAS = {
+    "cpu": "py-spy saw who held the interpreter lock; CPU time without it stands under its thread alone.",
+    "gil": "py-spy saw who held the interpreter lock; CPU time without it is not in here.",
+    "wall": "py-spy saw every thread, waiting or not; it does not see asyncio tasks.",
+}
 _LEAST_RATE = 10
 
 
@@ -235,7 +240,7 @@ def _capture(
         rate_asked=float(request.frequency),
         rate_effective=effective,
         pause_share=min(1.0, window.spy_cpu / window.seconds) if window.seconds > 0 else None,
-        notes=tuple(notes),
+        notes=(_BIAS[request.mode], *notes),
     )
 
 
