@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import zlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ class Truth:
     """The workload's doings and what each has cost."""
 
     def __init__(self) -> None:
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
 
     def spend(self, work: Callable[[], None], seconds: float) -> None:
         """Do the work until the thread has used so much CPU."""

@@ -94,8 +94,8 @@ class CpuRequest(_Request):
         _one_of("by", self.by, CPU_BY)
         if self.by == "request" and (self.engine == "py-spy" or self.native or self.mode == "gil"):
             raise InvalidRequest(
-                "by=request needs engine=signal or engine=inprocess, without native=true and mode=gil; py-spy "
-                "does not see which request is served."
+                "by=request needs engine=signal or engine=inprocess, without native=true and mode=gil; "
+                "py-spy does not see which request is served."
             )
         if self.engine == "signal" and (self.native or self.mode != "cpu"):
             raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""What the tasks of an event loop wait for, sampled: a wall-clock profile of threads shows one waiting loop."""
+"""What the tasks of an event loop wait for, sampled: of threads alone, the loop's would be one."""
 
 import asyncio
 import re

@@ -1,6 +1,7 @@
 """Program: a small asyncio service that profiles itself, driven by JSON lines. ``service.py [--option ...]``
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
+``commits`` (a thread commits to LMDB), ``compress`` (a thread compresses), ``waits`` (tasks that wait),
 ``churn`` (allocates and frees 100 kB), ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``,
 ``no-py-spy``, ``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM
 closes the profilers).
@@ -8,15 +9,20 @@ closes the profilers).
 
 import asyncio
 import ctypes
+import itertools
 import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
+import zlib
 from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
+
+import lmdb
 
 from diag.errors import MetaError
 from diag.profilers.capture import Capture
@@ -55,6 +61,29 @@ def churned() -> int:
     return len(bytearray(100_000))
 
 
+def compress() -> None:
+    noise = os.urandom(1 << 20)
+    while True:
+        zlib.compress(noise)
+
+
+def commits() -> None:
+    with tempfile.TemporaryDirectory() as place, lmdb.open(place, map_size=1 << 28, sync=False) as env:
+        for turn in itertools.count():
+            transaction = env.begin(write=True)
+            for key in range(0, 20_000, 10):
+                transaction.put(b"%08d" % key, b"%0100d" % turn)
+            transaction.commit()
+
+
+async def inner(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def outer(event: asyncio.Event) -> None:
+    await inner(event)
+
+
 class Service:
     def __init__(self, options: set[str]) -> None:
         self.options = options
@@ -77,6 +106,9 @@ class Service:
             for name, work in (("shares", self.shares), ("hold", self.hold), ("churn", self.churn))
             if name in self.options
         ]
+        if "waits" in self.options:
+            background += [asyncio.create_task(outer(asyncio.Event()), name="long wait") for _ in range(3)]
+            background.append(asyncio.create_task(outer(asyncio.Event())))
         reply({"ready": os.getpid()})
         await self.done.wait()
         await self.profilers.close()
@@ -179,6 +211,9 @@ def main() -> None:
     if "parked" in options:
         for _ in range(10):
             threading.Thread(target=over.wait, name="parked", daemon=True).start()
+    for work in (compress, commits):
+        if work.__name__ in options:
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
     if "worker-loop" in options:
         thread = threading.Thread(target=asyncio.run, args=(serve(options),), name="loop")
         thread.start()
