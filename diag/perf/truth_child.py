@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import os
+import random
 import sys
 import threading
 import time
@@ -22,25 +23,26 @@ from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
 from diag.profilers.requests import CpuRequest
 
-_NOISE: Final = os.urandom(64_000)
+_NOISE: Final = os.urandom(16_000)
+_MUCH: Final = os.urandom(256_000)
 _DOCUMENT: Final = {f"key{number}": [number, str(number), None, 0.5] for number in range(500)}
 
 
 def count_up() -> None:
     """Python alone."""
-    for number in range(300):
+    for number in range(10_000):
         number + 1
 
 
 def call_much() -> None:
     """Python calls."""
-    for _ in range(20):
+    for _ in range(1_000):
         _leaf(3)
 
 
 def build_text() -> None:
     """Python and short C calls."""
-    ",".join(str(number) for number in range(50))
+    ",".join(str(number) for number in range(2_000))
 
 
 def encode_json() -> None:
@@ -55,7 +57,7 @@ def compress_zlib() -> None:
 
 def hash_sha256() -> None:
     """C that releases it, for less time."""
-    hashlib.sha256(_NOISE).digest()
+    hashlib.sha256(_MUCH).digest()
 
 
 def _leaf(depth: int) -> None:
@@ -90,7 +92,8 @@ class Truth:
         """Turn after turn until cancelled."""
         while True:
             for work, milliseconds in turn.items():
-                self.spend(work, milliseconds / 1e3)
+                # of another length each time, so as not to keep step with the kernel's tick
+                self.spend(work, milliseconds / 1e3 * random.uniform(0.5, 1.5))
             await asyncio.sleep(pause)
 
     def beside(self) -> None:
@@ -104,7 +107,7 @@ async def run(workload: str) -> None:
     """Profile as asked until the input ends."""
     truth, profilers = Truth(), Profilers(ProfileLock())
     if workload == "parked threads":
-        for _ in range(20):
+        for _ in range(1_000):
             threading.Thread(target=threading.Event().wait, name="parked", daemon=True).start()
     if workload == "threads without the lock":
         threading.Thread(target=truth.beside, name="compressor", daemon=True).start()

@@ -41,7 +41,7 @@ _STOP_LIMIT = 2.0
 _POLL = 0.005
 # Longest stop a sample costs per thread, measured; and the share of the time that may be spent stopped.
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
-_STOPPED_SHARE = 0.25
+_STOPPED_SHARE = 0.10
 _NATIVE_RATE = 50
 _BIAS = {
     "cpu": "py-spy saw who held the interpreter lock; CPU time without it stands under its thread alone.",

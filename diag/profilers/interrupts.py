@@ -14,6 +14,7 @@ import asyncio
 import faulthandler
 import fcntl
 import os
+import random
 import signal
 import threading
 import time
@@ -77,8 +78,13 @@ class Interrupts:
         self._dump_cost = min(self._timed_dump() for _ in range(3))
         self._empty()
         self._written.clear()
-        signal.setitimer(signal.ITIMER_PROF, 1 / self._request.frequency, 1 / self._request.frequency)
+        self._set_timer()
         return previous
+
+    def _set_timer(self) -> None:
+        """With another beat each time: an even one would meet a periodic workload at always the same places."""
+        beat = random.uniform(0.8, 1.2) / self._request.frequency  # noqa: S311 - no secret
+        signal.setitimer(signal.ITIMER_PROF, random.uniform(0.01, 1) * beat, beat)  # noqa: S311 - no secret
 
     def _timed_dump(self) -> float:
         started = time.perf_counter()
@@ -109,6 +115,7 @@ class Interrupts:
             if stop.wait(min(left, self._span.watch, _EMPTIED_EVERY)):
                 raise Abandoned
             self._empty()
+            self._set_timer()
 
     def _empty(self) -> None:
         with suppress(BlockingIOError):

@@ -12,6 +12,7 @@ import ctypes
 import itertools
 import json
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -36,7 +37,8 @@ CAP_SYS_PTRACE = 19
 
 
 def spin(seconds: float) -> None:
-    end = time.thread_time() + seconds
+    # of another length each time, so as not to keep step with the kernel's tick
+    end = time.thread_time() + seconds * random.uniform(0.5, 1.5)
     while time.thread_time() < end:
         sum(range(50))
 

@@ -1,5 +1,5 @@
-import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -62,16 +62,23 @@ def test_native_mode_has_c_code_that_released_the_lock(start: Start, work: str) 
 
 def test_timer_handler_and_pipe_are_taken_away(start: Start) -> None:
     service = start("shares", "compress")
-    before, files = service.ask("state"), os.listdir(f"/proc/{service.pid}/fd")
+    before, files = service.ask("state"), open_files(service.pid)
     for _ in range(5):
-        service.cancel(service.send("cpu", seconds=60, **SIGNAL))
-        service.ask("cpu", seconds=0.2, **SIGNAL)
+        cancelled = service.send("cpu", seconds=60, **SIGNAL)
+        service.cancel(cancelled)
+        assert service.result(cancelled)["error"] == "CancelledError"
+        assert "error" not in service.ask("cpu", seconds=0.2, **SIGNAL)
     after = service.ask("state")
     assert after["timers"] == [0, 0]
     assert after["handlers"] == before["handlers"]
-    assert len(os.listdir(f"/proc/{service.pid}/fd")) == len(files)
-    caught = next(line for line in open(f"/proc/{service.pid}/status") if line.startswith("SigCgt"))
+    assert open_files(service.pid) == files
+    status = Path(f"/proc/{service.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     assert not int(caught.split()[1], 16) >> (signal.SIGPROF - 1) & 1
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def test_a_loop_outside_the_main_thread_is_profiled_by_py_spy(start: Start) -> None:
