@@ -117,7 +117,7 @@ async def run(workload: str) -> None:
         capture = await profilers.cpu(CpuRequest(**json.loads(line)), "the benchmark")
         spent = {name: seconds - before[name] for name, seconds in truth.spent.items()}
         told: dict[str, Any] = {"spent": spent, "cpu": time.process_time() - cpu, "engine": capture.engine}
-        told |= {"folded": capture.folded.decode(), "errors": capture.errors}
+        told |= {"folded": capture.folded.decode(), "errors": capture.errors, "samples": capture.samples}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
     work.cancel()

@@ -14,7 +14,6 @@ import asyncio
 import faulthandler
 import fcntl
 import os
-import random
 import signal
 import threading
 import time
@@ -78,13 +77,10 @@ class Interrupts:
         self._dump_cost = min(self._timed_dump() for _ in range(3))
         self._empty()
         self._written.clear()
-        self._set_timer()
+        # One even beat: begun anew now and then, it would miss what follows a pause, for the kernel's tick
+        # notices the end of a beat late.
+        signal.setitimer(signal.ITIMER_PROF, 1 / self._request.frequency, 1 / self._request.frequency)
         return previous
-
-    def _set_timer(self) -> None:
-        """With another beat each time: an even one would meet a periodic workload at always the same places."""
-        beat = random.uniform(0.8, 1.2) / self._request.frequency  # noqa: S311 - no secret
-        signal.setitimer(signal.ITIMER_PROF, random.uniform(0.01, 1) * beat, beat)  # noqa: S311 - no secret
 
     def _timed_dump(self) -> float:
         started = time.perf_counter()
@@ -115,7 +111,6 @@ class Interrupts:
             if stop.wait(min(left, self._span.watch, _EMPTIED_EVERY)):
                 raise Abandoned
             self._empty()
-            self._set_timer()
 
     def _empty(self) -> None:
         with suppress(BlockingIOError):
