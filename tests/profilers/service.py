@@ -128,6 +128,8 @@ class Service:
             await asyncio.sleep(0)
 
     async def hold(self) -> None:
+        import memray  # noqa: F401 - a first import in mid-profile could outlast the wait below
+
         while self.lock.holder() is None:  # noqa: ASYNC110 - the lock tells nobody when it is taken
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
