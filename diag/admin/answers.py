@@ -138,6 +138,8 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     if capture.rate_effective is not None:
         parts.append(f"{capture.rate_effective:.1f} Hz")
     parts.append(f"{capture.samples} {'samples' if capture.kind == 'cpu' else 'records'}")
+    if capture.pause_share is not None:
+        parts.append(f"stopped {capture.pause_share:.1%} of the time")
     if capture.errors:
         parts.append(f"{capture.errors} errors")
     what = "Wall clock" if capture.mode == "wall" else _WHAT.get(capture.kind, capture.kind)

@@ -41,8 +41,13 @@ _STOP_LIMIT = 2.0
 _POLL = 0.005
 # Longest stop a sample costs per thread, measured; and the share of the time that may be spent stopped.
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
-_STOPPED_SHARE = 0.25
+_STOPPED_SHARE = 0.10
 _NATIVE_RATE = 50
+_BIAS = {
+    "cpu": "py-spy saw who held the interpreter lock; CPU time without it stands under its thread alone.",
+    "gil": "py-spy saw who held the interpreter lock; CPU time without it is not in here.",
+    "wall": "py-spy saw every thread, waiting or not; it does not see asyncio tasks.",
+}
 _LEAST_RATE = 10
 
 
@@ -240,7 +245,7 @@ def _capture(
         rate_asked=float(request.frequency),
         rate_effective=effective,
         pause_share=min(1.0, window.spy_cpu / window.seconds) if window.seconds > 0 else None,
-        notes=tuple(notes),
+        notes=(_BIAS[request.mode], *notes),
     )
 
 
