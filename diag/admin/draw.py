@@ -32,7 +32,8 @@ _CHILD_NICENESS = 5
 class Caption:
     """What stands around the picture; ``unit`` is what the widths count.
 
-    ``labels`` are those that outermost frames stand for, in a format that has labels.
+    ``labels`` are those that outermost frames stand for, in a format that has labels. ``rests_on`` is how
+    many samples there are, and how many in what it is compared to, where the weights do not say so.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Caption:
     notes: tuple[str, ...]
     unit: str
     labels: tuple[str, ...] = ()
+    rests_on: tuple[int, ...] = ()
 
 
 async def draw(folded: bytes, caption: Caption, form: str = "svg", base: bytes | None = None) -> bytes:
@@ -70,7 +72,10 @@ def made(folded: bytes, caption: Caption, form: str, base: bytes | None) -> byte
     profile = read_folded(io.BytesIO(folded), caption.unit)
     subject: Profile | Diff = profile
     if base is not None:
-        subject = flamegraph.diff(read_folded(io.BytesIO(base), caption.unit), profile)
+        compared = read_folded(io.BytesIO(base), caption.unit)
+        for one, samples in zip((profile, compared), caption.rests_on, strict=False):
+            one.metadata["samples"] = str(samples)
+        subject = flamegraph.diff(compared, profile)
         if form in ("text", "json"):
             return _told(subject, form).encode()
     if form in ("svg", "html"):

@@ -24,8 +24,6 @@ from diag.replication import NodeAddress
 #: Seconds in which another node reads and draws a kept profile.
 DRAWN_SECONDS: Final = 60.0
 
-_COMPARED = ("svg", "html", "text", "json")
-
 
 def router(keeper: Keeper, starts: Starts, relay: Relay, guard: Guard) -> APIRouter:
     """What only reads."""
@@ -62,7 +60,7 @@ class _Kept:
     async def get(self, request: Request, key: str) -> Response:
         params = queries.only(request, ["format", "by", *PARAMETERS])
         by = queries.one_of("by", params.pop("by", CPU_BY[0]), CPU_BY)
-        form = _form_of(request, params.pop("format", None))
+        form = answers.form_or_account(request, params.pop("format", None))
         target = self._relay.one(request, params)
         checked_key(key)
         if target is not None:
@@ -74,7 +72,7 @@ class _Kept:
 
     async def diff(self, request: Request, base: str, new: str) -> Response:
         params = queries.only(request, ["format", *PARAMETERS])
-        form = queries.one_of("format", params.pop("format", _compared_form(request)), _COMPARED)
+        form = answers.compared_form(request, params.pop("format", None))
         target = self._relay.one(request, params)
         checked_key(base)
         checked_key(new)
@@ -148,23 +146,6 @@ class _Kept:
             return json_response(told | json.loads(body))
         called = f"{_called(base_about)}-to-{_called(new_about)}"
         return answers.served(form, body, answers.filename(called, form))
-
-
-def _form_of(request: Request, asked: str | None) -> str:
-    """As for a profile that is taken now; ``json`` is its account alone."""
-    accept = request.headers.get("accept", "")
-    if asked == "json" or (asked is None and "application/json" in accept and "image/" not in accept):
-        return "json"
-    return answers.form_of(request, asked, (*answers.FORMS, "json"))
-
-
-def _compared_form(request: Request) -> str:
-    accept = request.headers.get("accept", "")
-    if "image/" in accept:
-        return "svg"
-    if "application/json" in accept:
-        return "json"
-    return "text" if "text/plain" in accept else "svg"
 
 
 def _of_node(node: NodeAddress, result: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from diag.profilers.sampler import Sampler
 from diag.profilers.span import Span
 from diag.profilers.stacks import StackDump, take_stacks
 from diag.profilers.trace import require_free_hook, trace
+from diag.profilers.turns import Turns
 from diag.profilers.work import in_thread
 
 # What a profile takes beyond its window: starting a child, folding.
@@ -31,7 +32,7 @@ class Profilers:
 
     ``py_spy`` is the program, looked for when None. ``temp_dir`` holds captures while they are made
     (unlinked).
-    ``heap_limit`` bounds a memory capture in bytes. Every method may raise ProfilerBusy, and Unavailable
+    ``heap_limit`` bounds a memory capture in bytes. ``turns`` makes always-on profiling step aside. Every method may raise ProfilerBusy, and Unavailable
     once closed.
     """
 
@@ -42,8 +43,10 @@ class Profilers:
         py_spy: str | None = None,
         temp_dir: Path | None = None,
         heap_limit: int = 1 << 30,
+        turns: Turns | None = None,
     ) -> None:
         self._lock = lock
+        self._turns = turns or Turns()
         self._py_spy = PySpy(py_spy, temp_dir)
         self._memray = Memray(temp_dir, heap_limit)
         self._running: asyncio.Task[Capture] | None = None
@@ -101,12 +104,17 @@ class Profilers:
 
     async def _exclusive(self, holder: str, seconds: float, profile: Coroutine[Any, Any, Capture]) -> Capture:
         try:
-            if self._closed:
-                raise Unavailable("The service is stopping and takes no more profiles.")
+            self._require_open()
             with self._lock.hold(holder, seconds + _MARGIN):
-                return await self._supervise(asyncio.create_task(profile))
+                async with self._turns.asked_for(holder):
+                    self._require_open()
+                    return await self._supervise(asyncio.create_task(profile))
         finally:
             profile.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The service is stopping and takes no more profiles.")
 
     async def _supervise(self, task: asyncio.Task[Capture]) -> Capture:
         self._running = task
