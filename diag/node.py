@@ -38,6 +38,7 @@ from diag.metrics.registry import Metrics
 from diag.profilers.about import Load
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
+from diag.profilers.lifelong import MemoryFromStart
 from diag.profilers.lock import ProfileLock
 from diag.profilers.shelf import PROFILES_DIR, Shelf
 from diag.profilers.turns import Turns
@@ -68,6 +69,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._running = AsyncExitStack()
+        self._life = MemoryFromStart() if config.profiling.memory_from_start else None
         self.grpc_address = ""
         self.admin_address = ""
 
@@ -114,6 +116,8 @@ class Node:
         )
 
     async def _start(self) -> None:
+        if self._life is not None:
+            await self._begin(self._life.start, self._life.stop)
         engine = self._engine = self._make_engine()
         await self._begin(engine.start, engine.stop)
         log, store = engine.log, engine.store
@@ -165,7 +169,7 @@ class Node:
         config, log = self._config, engine.log
         token = config.admin.token.get_secret_value() if config.admin.token else None
         lock, turns = ProfileLock(), Turns()
-        profilers = Profilers(lock, turns=turns)
+        profilers = Profilers(lock, turns=turns, life=self._life)
         keeper = self._make_keeper(load_of(metrics, lag))
         windows = self._make_windows()
         always = Always(config.profiling, windows, turns, keeper, metrics, lag)

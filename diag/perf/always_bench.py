@@ -16,7 +16,7 @@ _WINDOW_FLAGS = ("--profiling-continuous", "--profiling-continuous-window-second
 
 
 def measure(directory: Path, *, pairs: int = 9, window: float = 10.0) -> list[Figure]:
-    """CPU seconds a request of a node with it : one without, in turns, the middle of three against its sides."""
+    """CPU a request of a node with it : one without, in turns; of three windows, the middle : its sides."""
     with (
         NodeProcess(directory / "plain") as plain,
         NodeProcess(directory / "always", _WINDOW_FLAGS) as always,

@@ -1,8 +1,9 @@
 """Always-on profiling: one window after another at a low rate, and more of it when a trigger fires.
 
-The in-process sampler takes them, driven by the CPU time that the process uses: an idle node is hardly woken, a
-busy one pays some microseconds a tick, and nothing is traced or stopped. A window that is asked to end early is
-kept as far as it got. Nothing that goes wrong here reaches the service: it is logged, counted, and the next begins.
+The in-process sampler takes them, driven by the CPU time that the process uses: an idle node is hardly woken,
+a busy one pays some microseconds a tick, and nothing is traced or stopped. A window that is asked to end
+early is kept as far as it got. Nothing that goes wrong here reaches the service: it is logged, counted, and
+the next begins.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Seconds and Hz of a window, and of one after a trigger; at most ``triggered`` of those profiles are kept."""
+    """Seconds and Hz of a window, and of one after a trigger; ``triggered`` of the latter's profiles stay."""
 
     seconds: float = 60.0
     frequency: int = 19
@@ -125,7 +126,7 @@ class AlwaysOn:
         while not self._closing:
             try:
                 await self._window()
-            except Exception:
+            except Exception:  # noqa: BLE001 - profiling does not end the service
                 self.counts.dropped += 1
                 _log.exception("a window of always-on profiling failed")
                 await asyncio.sleep(self._plan.seconds)
@@ -184,7 +185,7 @@ class AlwaysOn:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 found = self._triggers.look(self._monotonic(), self._read())
-            except Exception:
+            except Exception:  # noqa: BLE001 - profiling does not end the service
                 _log.exception("the triggers of always-on profiling failed, and are looked at no more")
                 return
             for fired in found:
@@ -210,7 +211,7 @@ class AlwaysOn:
         await self._drop_oldest()
 
     def _before(self) -> list[_Taken]:
-        """What was sampled before the trigger: the window that it ended, and the one before that if it was short."""
+        """What was sampled before the trigger: the window that it ended, and one more if that was short."""
         last = list(self._last)
         long_enough = last and last[-1].about.seconds >= self._plan.seconds / 2
         return last[-1:] if long_enough else last

@@ -78,7 +78,7 @@ class Coverage:
         rates = "/".join(sorted({f"{about.rate_asked:g}" for about in self.windows if about.rate_asked}))
         told = [
             f"{len(self.windows)} windows of always-on profiling from {moment(first.when)} to "
-            f"{moment(last.when + last.seconds)}: {self.seconds:.1f} s at {rates or 'unknown'} Hz of CPU time."
+            f"{moment(last.when + last.seconds)}: {self.seconds:.1f} s at {rates or 'unknown'} Hz of CPU."
         ]
         if self.gaps:
             shown = "; ".join(map(_told, self.gaps[:_MOST_GAPS_TOLD]))

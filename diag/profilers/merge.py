@@ -1,7 +1,8 @@
 """Many windows into one, in a process of its own: a day of them holds the interpreter for seconds.
 
-As a program, ``python -m diag.profilers.merge``, it reads a ``Job`` as JSON from standard input. Its first line of
-output is JSON, the samples and what was wrong with files that could not be read; the rest is folded stacks.
+As a program, ``python -m diag.profilers.merge``, it reads a ``Job`` as JSON from standard input. Its first
+line of output is JSON, the samples and what was wrong with files that could not be read; the rest is folded
+stacks.
 """
 
 import gzip

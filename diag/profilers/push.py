@@ -1,7 +1,8 @@
 """Windows of always-on profiling sent to a Pyroscope-compatible server, by its ``POST /ingest``.
 
-The newest are worth more than the oldest: a queue that is full loses its oldest window. A server that does not
-answer is tried again less and less often; what it refuses for good is dropped. Nothing here is waited for.
+The newest are worth more than the oldest: a queue that is full loses its oldest window. A server that does
+not answer is tried again less and less often; what it refuses for good is dropped. Nothing here is waited
+for.
 """
 
 import asyncio

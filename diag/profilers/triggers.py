@@ -1,4 +1,4 @@
-"""When the node itself should keep a profile: thresholds on figures that are there anyway, looked at once a second."""
+"""When the node itself should keep a profile: thresholds on figures that are there anyway."""
 
 from collections import deque
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Who samples now: the windows of always-on profiling, or the profile that somebody asked for.
 
-Both may use the same timer and signal, and what somebody asked for is not to show the other's work. So a window
-ends early where one is asked for, is kept as far as it got, and the next begins after it.
+Both may use the same timer and signal, and what somebody asked for is not to show the other's work. So a
+window ends early where one is asked for, is kept as far as it got, and the next begins after it.
 """
 
 import asyncio

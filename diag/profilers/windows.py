@@ -1,8 +1,9 @@
-"""Windows of always-on profiling on disk: gzipped folded stacks, each with its account in the head of its file.
+"""Windows of always-on profiling on disk: gzipped folded stacks, each with its account in its file's head.
 
 Bounded by age and by bytes; the oldest goes first. What is old is told by a clock that nobody sets, from the
-window's arrival on: a jump of the wall clock neither empties the directory nor fills it. The directory is read
-once, at the start; from then on the list in memory is the index. All of it blocks; call it in a worker thread.
+window's arrival on: a jump of the wall clock neither empties the directory nor fills it. The directory is
+read once, at the start; from then on the list in memory is the index. All of it blocks; call it in a worker
+thread.
 """
 
 import contextlib
@@ -113,7 +114,7 @@ class Windows:
         return Window(id_, size, about, self._monotonic() - max(0.0, self._clock() - written))
 
     def _put(self, id_: str, content: bytes) -> None:
-        """A whole file or none. Not synced: a power cut may cost the last window, and a sync each costs more."""
+        """A whole file or none. Not synced: a power cut may cost a window, and a sync of each costs more."""
         self.directory.mkdir(parents=True, exist_ok=True)
         making = self.directory / f"{id_}{_MAKING}"
         try:
