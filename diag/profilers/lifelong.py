@@ -147,8 +147,8 @@ class MemoryFromStart:
             end(child)  # a late answer could not be told from the next one
             raise
         notes = [
-            f"Since the start of the node {time.monotonic() - self._since:.0f} s ago; what was imported before is "
-            "not in it."
+            f"Since the start of the node {time.monotonic() - self._since:.0f} s ago; what was imported "
+            "before is not in it."
         ]
         if mode == "peak":
             notes.append("The peak is the largest of looks taken about once a second.")
