@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 SECONDS ?= 8
 WORKLOAD ?= sql
 CONFIG ?=
+JOBS ?= 3
 
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
@@ -44,8 +45,9 @@ etcd:  ## fetch an etcd from Debian into .cache, for clusters (not installed, no
 flamegraph: $(STAMP)  ## flame graphs of a node under load (SECONDS=8 WORKLOAD=sql|kv) in build/flamegraph
 	@$(BIN)/python -m diag.perf.flamegraph_job --seconds $(SECONDS) --workload $(WORKLOAD) --out build/flamegraph
 
-test: $(STAMP)  ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+# Tests wait more than they compute, so there are more processes than cores; a file's tests share what it set up.
+test: $(STAMP)  ## run the tests (JOBS=3 at once, ARGS=...)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-long: $(STAMP)  ## tests that start a cluster of their own each: a quarter of an hour
 	@$(BIN)/python -m pytest -m long $(ARGS)

@@ -188,7 +188,10 @@ class Node:
             keeper=keeper,
             windows=windows,
             guard=Guard(token, config.admin.token_file),
-            checks=node_checks(log=log, lag=lag, data_dir=data_dir, read_store=reader.features),
+            checks=node_checks(
+                *(log, lag, data_dir, reader.features),
+                removed=cluster.removed if cluster else lambda: None,
+            ),
             config_text=lambda: show_config(config),
             features=reader.features,
             known_features=KNOWN_FEATURES,
@@ -197,6 +200,7 @@ class Node:
             peers=cluster.peers if cluster else None,
             membership=cluster.membership if cluster else None,
             etcd=cluster.member_facts if cluster else None,
+            removed=cluster.removed if cluster else lambda: None,
         )
         host, port = _split(config.admin_api_address)
         app = create_app(parts)

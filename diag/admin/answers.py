@@ -159,6 +159,8 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     if capture.rate_effective is not None:
         parts.append(f"{capture.rate_effective:.1f} Hz")
     parts.append(f"{capture.samples} {'samples' if capture.kind == 'cpu' else 'records'}")
+    if capture.pause_share is not None:
+        parts.append(f"stopped {capture.pause_share:.1%} of the time")
     if capture.errors:
         parts.append(f"{capture.errors} errors")
     what = "Wall clock" if capture.mode == "wall" else _WHAT.get(capture.kind, capture.kind)
@@ -168,8 +170,8 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     whose = "a program elsewhere"
     if node_ids:
         whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
-    labels = () if capture.labelled is None else (LABEL,)
-    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, labels)
+    labels = {} if capture.labelled is None else {"labels": LABEL}
+    return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, capture.metadata() | labels)
 
 
 def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:

@@ -60,6 +60,7 @@ class Parts:
     peers: Peers | None = None
     membership: Membership | None = None
     etcd: Callable[[], Mapping[str, Any]] | None = None
+    removed: Callable[[], str | None] = lambda: None
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -75,7 +76,7 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     errors.install(app)
     app.add_middleware(NamedTasks)
-    views = Views(parts.version, parts.grpc_address, parts.etcd)
+    views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
     relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
     app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))

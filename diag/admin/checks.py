@@ -15,7 +15,7 @@ MIN_FREE_BYTES = 64 * 1024 * 1024
 MAX_LAG_SECONDS = 2.0
 
 #: A node whose cluster does not agree on a read within so many seconds serves none.
-READ_SECONDS = 2.0
+READ_SECONDS = 1.0
 
 #: Entries known and not yet applied, from which on a node is behind rather than busy.
 MAX_APPLY_LAG = 1000
@@ -34,14 +34,16 @@ def node_checks(
     data_dir: Path,
     read_store: Callable[[], object],
     read_patience: float = READ_SECONDS,
+    removed: Callable[[], str | None] = lambda: None,
 ) -> tuple[Check, ...]:
     """The checks of one node; ``read_store`` is any cheap read of the state machine.
 
     ``read_patience`` bounds in seconds how long the cluster may take to agree on a read.
+    ``removed`` says what to do once the cluster has taken this node out.
     """
     return (
         Check("store_readable", lambda: _readable(read_store)),
-        Check("has_leader", lambda: _has_leader(log)),
+        Check("has_leader", lambda: _has_leader(log, removed)),
         Check("linearizable_read", lambda: _linearizable_read(log, read_patience)),
         Check("apply_lag", lambda: _apply_lag(log)),
         Check("write_path", WritePath(log)),
@@ -58,7 +60,9 @@ async def _readable(read_store: Callable[[], object]) -> str | None:
     return None
 
 
-async def _has_leader(log: OrderedLog) -> str | None:
+async def _has_leader(log: OrderedLog, removed: Callable[[], str | None]) -> str | None:
+    if (reason := removed()) is not None:
+        return reason
     status = log.status()
     return None if status.leader else f"no leader is known; this node's state is {status.state}"
 

@@ -31,7 +31,10 @@ def router(
     routes = APIRouter()
 
     @routes.api_route("/v1/cluster/nodes", methods=READ)
-    async def nodes() -> JSONResponse:
+    async def nodes(request: Request) -> Response:
+        target = relay.one(request, queries.only(request, PARAMETERS))
+        if target is not None:
+            return await relay.pass_on(request, target, SOON)
         return _json(views.nodes(log.status()))
 
     @routes.api_route("/v1/cluster/status", methods=READ)

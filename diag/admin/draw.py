@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,15 +32,16 @@ _CHILD_NICENESS = 5
 class Caption:
     """What stands around the picture; ``unit`` is what the widths count.
 
-    ``labels`` are those that outermost frames stand for, in a format that has labels. ``rests_on`` is how
-    many samples there are, and how many in what it is compared to, where the weights do not say so.
+    ``metadata`` is for formats that hold more than stacks; its ``labels`` are those that outermost frames
+    stand for. ``rests_on`` is how many samples there are, and how many in what it is
+    compared to, where the weights do not say so.
     """
 
     title: str
     subtitle: str
     notes: tuple[str, ...]
     unit: str
-    labels: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
     rests_on: tuple[int, ...] = ()
 
 
@@ -82,7 +83,7 @@ def made(folded: bytes, caption: Caption, form: str, base: bytes | None) -> byte
         render = flamegraph.render if form == "svg" else flamegraph.render_html
         return render(subject, title=caption.title, subtitle=caption.subtitle, notes=caption.notes).encode()
     written = io.BytesIO()
-    profile.metadata["labels"] = ",".join(caption.labels)
+    profile.metadata.update(caption.metadata)
     flamegraph.write(profile, written, form)
     return written.getvalue()
 
@@ -160,8 +161,7 @@ def main() -> None:
     """The child: its work is less urgent than the service."""
     os.nice(_CHILD_NICENESS)
     job = json.loads(sys.stdin.buffer.readline())
-    fields = job["caption"]
-    caption = Caption(**{**fields, "notes": tuple(fields["notes"]), "labels": tuple(fields["labels"])})
+    caption = Caption(**job["caption"] | {"notes": tuple(job["caption"]["notes"])})
     base = None if job["base"] is None else sys.stdin.buffer.read(job["base"])
     sys.stdout.buffer.write(made(sys.stdin.buffer.read(), caption, job["form"], base))
 

@@ -2,12 +2,13 @@
 
 import json
 import math
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from diag.admin import answers, kept_views, queries
+from diag.admin import answers, elsewhere, kept_views, queries
 from diag.admin.draw import draw
+from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.guard import Guard
 from diag.admin.kept_views import at, json_response
 from diag.admin.methods import READ
@@ -17,12 +18,13 @@ from diag.admin.starts import Started, Starts
 from diag.admin.taking import ID_HEADER, REQUESTS
 from diag.errors import InvalidRequest, MetaError
 from diag.profilers.about import About, checked_key, checked_name
+from diag.profilers.capture import Capture
 from diag.profilers.keeper import Keeper
 from diag.profilers.requests import CPU_BY
 from diag.replication import NodeAddress
 
-#: Seconds in which another node reads and draws a kept profile.
-DRAWN_SECONDS: Final = 60.0
+#: An id or a name, and the node that keeps it, None for this one.
+Key = tuple[str, str | None]
 
 
 def router(keeper: Keeper, starts: Starts, relay: Relay, guard: Guard) -> APIRouter:
@@ -74,11 +76,10 @@ class _Kept:
         params = queries.only(request, ["format", *PARAMETERS])
         form = answers.compared_form(request, params.pop("format", None))
         target = self._relay.one(request, params)
-        checked_key(base)
-        checked_key(new)
+        parted = elsewhere.parted(base), elsewhere.parted(new)
         if target is not None:
             return await self._relay.pass_on(request, target, DRAWN_SECONDS)
-        work = self._compared(base, new, form)
+        work = self._compared(request, *parted, form)
         return await while_present(request, work) or Response(status_code=CLIENT_GONE)
 
     async def _listed(self, kind: str | None, name: str | None) -> list[dict[str, Any]]:
@@ -130,14 +131,13 @@ class _Kept:
         response.headers[ID_HEADER] = about.id
         return response
 
-    async def _compared(self, base: str, new: str, form: str) -> Response:
-        for key in (base, new):
-            self._starts.require_kept(key)
-        base_about, base_capture = await self._keeper.capture(base)
-        new_about, new_capture = await self._keeper.capture(new)
+    async def _compared(self, request: Request, base: Key, new: Key, form: str) -> Response:
+        base_about, base_capture = await self._found(request, *base)
+        new_about, new_capture = await self._found(request, *new)
         if base_about.unit != new_about.unit:
             raise InvalidRequest(
-                f"{base} is in {base_about.unit} and {new} in {new_about.unit}; compare profiles of one unit."
+                f"{base[0]} is in {base_about.unit} and {new[0]} in {new_about.unit}; "
+                "compare profiles of one unit."
             )
         caption = kept_views.comparison(base_about, new_about)
         body = await draw(new_capture.folded, caption, form, base_capture.folded)
@@ -146,6 +146,13 @@ class _Kept:
             return json_response(told | json.loads(body))
         called = f"{_called(base_about)}-to-{_called(new_about)}"
         return answers.served(form, body, answers.filename(called, form))
+
+    async def _found(self, request: Request, key: str, node_id: str | None) -> tuple[About, Capture]:
+        node = None if node_id is None else self._relay.member(request, node_id)
+        if node is not None:
+            return await elsewhere.fetched(self._relay, request, node, key)
+        self._starts.require_kept(key)
+        return await self._keeper.capture(key)
 
 
 def _of_node(node: NodeAddress, result: Any) -> dict[str, Any]:

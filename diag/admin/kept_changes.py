@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
 from diag.admin import kept_views, queries
+from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.guard import Guard
-from diag.admin.kept import DRAWN_SECONDS
 from diag.admin.kept_views import at, json_response
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, Relay

@@ -18,7 +18,8 @@ _LOOK_SECONDS = 0.05
 def router(log: OrderedLog, membership: Membership | None, guard: Guard) -> APIRouter:
     """``membership`` is None on a node of its own. Any node of a cluster takes either request.
 
-    Both answer with the members as this node knows them when the change is done.
+    Both answer with the members as this node knows them when the change is done. One that leaves and is no
+    member is out already, as databend-metactl has it; ``was_member`` tells the two apart.
     """
     routes = APIRouter(dependencies=[Depends(guard)])
 
@@ -39,10 +40,16 @@ def router(log: OrderedLog, membership: Membership | None, guard: Guard) -> APIR
         if "id" not in params:
             raise InvalidRequest("The parameter id is missing; it names the node, as in ?id=3.")
         node_id = queries.whole("id", params["id"])
+        before = log.status()
         await make(node_id)
         status = await _settled(log, lambda status: shows(status, node_id))
         return JSONResponse(
-            {"id": node_id, "voters": _ids(status.voters), "non_voters": _ids(status.non_voters)}
+            {
+                "id": node_id,
+                "was_member": not _is_gone(before, node_id),
+                "voters": _ids(status.voters),
+                "non_voters": _ids(status.non_voters),
+            }
         )
 
     return routes

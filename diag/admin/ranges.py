@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from diag.admin import answers, queries
 from diag.admin.draw import Caption, draw
+from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.guard import Guard
-from diag.admin.kept import DRAWN_SECONDS
 from diag.admin.kept_views import json_response
 from diag.admin.methods import READ
 from diag.admin.moments import length_of, moment_of

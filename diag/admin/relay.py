@@ -81,11 +81,22 @@ class Relay:
             return None
         if len(given) > 1:
             raise InvalidRequest("node and nodes are one parameter; give one of them.")
-        if request.scope.get(OF_A_PEER):
-            raise InvalidRequest("A question of another node is not passed on; ask without node.")
         if given[0] == Everyone.ALL.value:
+            _require_a_client(request)
             return Everyone.ALL
-        return self._member(given[0])
+        return self.member(request, given[0])
+
+    def member(self, request: Request, given: str) -> NodeAddress | None:
+        """The member of this id, None for this node; errors as of ``target``."""
+        _require_a_client(request)
+        if not (given.isascii() and given.isdecimal()):
+            raise InvalidRequest(f"node is {given!r}; it must be the id of a node, or all.")
+        members = self.members()
+        node = members.get(queries.whole("node", given))
+        if node is None:
+            listed = ", ".join(map(str, members))
+            raise NotFound(f"There is no node {given} in this cluster; its members are {listed}.")
+        return None if node.node_id == self.own() else node
 
     def one(self, request: Request, params: dict[str, str]) -> NodeAddress | None:
         """As ``target``, for a question that one node alone can answer: InvalidRequest for ``node=all``."""
@@ -146,15 +157,10 @@ class Relay:
         results = await asyncio.gather(*(one(node) for node in nodes))
         return list(zip(nodes, results, strict=True))
 
-    def _member(self, given: str) -> NodeAddress | None:
-        if not (given.isascii() and given.isdecimal()):
-            raise InvalidRequest(f"node is {given!r}; it must be the id of a node, or all.")
-        members = self.members()
-        node = members.get(queries.whole("node", given))
-        if node is None:
-            listed = ", ".join(map(str, members))
-            raise NotFound(f"There is no node {given} in this cluster; its members are {listed}.")
-        return None if node.node_id == self.own() else node
+
+def _require_a_client(request: Request) -> None:
+    if request.scope.get(OF_A_PEER):
+        raise InvalidRequest("A question of another node is not passed on; ask without node.")
 
 
 def question_of(request: Request, **changes: str) -> Question:

@@ -64,7 +64,7 @@ async def keep_after(
     before = keeper.load()
     capture = await take()
     kept = await keeper.keep(capture, name, nodes(), before, id_)
-    return Taken(replace(capture, notes=(*capture.notes, _sentence(kept))), kept)
+    return Taken(replace(capture, notes=(*capture.notes, *_load(kept), _sentence(kept))), kept)
 
 
 def client_of(request: Request) -> str:
@@ -75,6 +75,19 @@ def client_of(request: Request) -> str:
 def parameters(kind: type[Any]) -> list[str]:
     """What a request of this kind takes."""
     return [field.name for field in fields(kind)]
+
+
+def _load(kept: Kept) -> list[str]:
+    """What the service did while the profile was taken, so that its cost and its weight can be judged."""
+    about = kept.about
+    if about is None or about.load.requests is None or not about.seconds:
+        return []
+    told = f"While it was taken the node answered {about.load.requests / about.seconds:,.0f} RPCs a second"
+    if about.load.cpu_seconds is not None:
+        told += f" with {about.load.cpu_seconds / about.seconds:.0%} of a core"
+    if about.load.loop_lag_seconds is not None:
+        told += f"; its event loop was at most {about.load.loop_lag_seconds * 1e3:.1f} ms late"
+    return [f"{told}."]
 
 
 def _sentence(kept: Kept) -> str:

@@ -17,15 +17,21 @@ DATA_VERSION = "V004"
 class Views:
     """``version`` is this program's; ``grpc_address`` is where this node listens for clients.
 
-    ``etcd`` gives facts of the node's etcd member, as values that JSON has.
+    ``etcd`` gives facts of the node's etcd member, as values that JSON has; ``removed`` says what to do once
+    the cluster has taken this node out.
     """
 
     def __init__(
-        self, version: str, grpc_address: str, etcd: Callable[[], Mapping[str, Any]] | None = None
+        self,
+        version: str,
+        grpc_address: str,
+        etcd: Callable[[], Mapping[str, Any]] | None = None,
+        removed: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._version = version
         self._grpc_address = grpc_address
         self._etcd = etcd
+        self._removed = removed
 
     def node(self, node: NodeAddress, this: NodeAddress) -> dict[str, Any]:
         """One node, told by the node ``this``."""
@@ -71,6 +77,7 @@ class Views:
             "non_voters": [self.node(node, this) for node in status.non_voters],
             "last_seq": status.last_seq,
             **({"etcd": dict(self._etcd())} if self._etcd else {}),
+            **({"removed": reason} if (reason := self._removed()) else {}),
         }
 
 

@@ -1,5 +1,6 @@
 """What ``diag import --initial-cluster`` takes and says: the nodes of a new cluster, made from a backup."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,13 +38,26 @@ def check_no_member(raft_dir: Path) -> None:
 
 
 def next_steps(node_id: int, raft_dir: Path, addresses: dict[int, str]) -> str:
-    """How the new cluster is started, a line for each node."""
+    """How the new cluster is started: a command to copy for each node. Nodes on one machine need their own
+    --admin-api-address and --grpc-api-address besides.
+    """
+    first = addresses[node_id]
     lines = [
         f"node {node_id} is the first of the new cluster:",
-        f"  diag serve --id {node_id} --single --log-engine etcd --raft-dir {raft_dir} ...",
+        f"  {_command(node_id, first, raft_dir, '--single')}",
     ]
-    others = [other for other in addresses if other != node_id]
+    others = {other: address for other, address in addresses.items() if other != node_id}
     if others:
         lines.append("then, each with an empty --raft-dir, as nothing is to be imported there:")
-    joining = f"--join {addresses[node_id]} --log-engine etcd"
-    return "\n".join([*lines, *(f"  diag serve --id {other} {joining} ..." for other in others)])
+    for other, address in others.items():
+        home = raft_dir.with_name(f"{raft_dir.name}-{other}")
+        lines.append(f"  {_command(other, address, home, f'--join {first}')}")
+    return "\n".join(lines)
+
+
+def _command(node_id: int, address: str, raft_dir: Path, belongs: str) -> str:
+    host, _, port = address.rpartition(":")
+    return (
+        f"diag serve --id {node_id} {belongs} --log-engine etcd --raft-dir {shlex.quote(str(raft_dir))} "
+        f"--raft-listen-host {host} --raft-advertise-host {host} --raft-api-port {port}"
+    )

@@ -9,7 +9,6 @@ import click
 from diag.cli.admin_client import admin_options, fetch, node_option, of_node
 from diag.cli.kinds import Seconds
 from diag.cli.tables import aligned
-from diag.errors import MetaError
 
 _LABELS = {
     "BinaryVersion": "binary_version",
@@ -48,13 +47,18 @@ def status(endpoint: str, token: str | None, node: str | None, as_json: bool) ->
 @admin_options
 @click.option("--json", "as_json", is_flag=True, help="The whole answer as JSON.")
 def nodes(endpoint: str, token: str | None, as_json: bool) -> int:
-    """The nodes of the cluster, one a line: addresses, part, and how far behind the leader's log it is."""
+    """The nodes of the cluster, one a line: addresses, part, and how far behind the leader's log it is.
+
+    Every node is asked; one that does not answer is told so.
+    """
     if as_json:
         click.echo(json.dumps(fetch(endpoint, token, "/v1/cluster/nodes").json(), indent=2))
         return 0
     told = fetch(endpoint, token, "/v1/cluster/status").json()
-    lag = _lag_by_leader(endpoint, token, told)
-    click.echo("\n".join(aligned(_member_words(told, lag))))
+    everyone = fetch(endpoint, token, "/v1/cluster/status", of_node("all")).json()
+    lag = _lag_by_leader(everyone)
+    silent = {one["name"] for one in everyone if "error" in one}
+    click.echo("\n".join(aligned(_member_words(told, lag, silent))))
     return 0
 
 
@@ -92,6 +96,8 @@ def _view(answer: dict[str, Any]) -> Iterator[str]:
     yield f"SnapshotLastLogID: {_log_id(answer.get('snapshot_last_log_id'))}"
     yield f"Node: id={answer['id']} raft={answer['endpoint']}"
     yield f"Leader: {_node_line(answer['leader'])}"
+    if "removed" in answer:
+        yield f"Removed: {answer['removed']}"
     lag = answer.get("replication_lag") or {}
     for label, key in (("Voter", "voters"), ("NonVoter", "non_voters")):
         for node in answer[key]:
@@ -103,7 +109,8 @@ def _table(answers: Sequence[dict[str, Any]]) -> list[str]:
     known = [told["last_log_index"] for told in answers if "error" not in told]
     rows = [_row(told, max(known, default=0)) for told in answers]
     lines = aligned([_HEADINGS, *rows], gap="  ")
-    return lines + [f"node {told['id']}: {told['error']}" for told in answers if "error" in told]
+    words = [(told["id"], told.get("error") or told.get("removed")) for told in answers]
+    return lines + [f"node {node_id}: {said}" for node_id, said in words if said]
 
 
 def _row(told: dict[str, Any], last: int) -> list[str]:
@@ -119,23 +126,20 @@ def _row(told: dict[str, Any], last: int) -> list[str]:
     ]
 
 
-def _member_words(told: dict[str, Any], lag: dict[str, int]) -> Iterator[list[str]]:
+def _member_words(told: dict[str, Any], lag: dict[str, int], silent: set[str]) -> Iterator[list[str]]:
+    """What the leader heard last of a node that is ``silent`` says nothing of how far behind it is."""
     leader = told["leader"]["name"] if told["leader"] else None
     for part, key in (("voter", "voters"), ("learner", "non_voters")):
         for node in told[key]:
             mark = "leader" if node["name"] == leader else ""
-            yield [*_node_line(node).split(" "), part, mark, *_lag_word(lag, node)]
+            last = ["does not answer"] if node["name"] in silent else _lag_word(lag, node)
+            yield [*_node_line(node).split(" "), part, mark, *last]
 
 
-def _lag_by_leader(endpoint: str, token: str | None, told: dict[str, Any]) -> dict[str, int]:
+def _lag_by_leader(everyone: Sequence[dict[str, Any]]) -> dict[str, int]:
     """Only the leader knows; when it does not answer, nobody is said to lag."""
-    if told["is_leader"] or not told["leader"]:
-        return told.get("replication_lag") or {}
-    try:
-        answer = fetch(endpoint, token, "/v1/cluster/status", of_node(told["leader"]["name"])).json()
-    except MetaError:
-        return {}
-    return answer.get("replication_lag") or {}
+    leader = next((told for told in everyone if told.get("is_leader")), {})
+    return leader.get("replication_lag") or {}
 
 
 def _lag_word(lag: dict[str, int], node: dict[str, Any]) -> list[str]:

@@ -81,7 +81,8 @@ def take_out(via: Sequence[str], token: str | None, node_id: int) -> int:
             raise
         click.echo(f"diag: {error}", err=True)
         return take_out(others, token, node_id)
-    _tell(answer, f"node {node_id} is out")
+    was = answer.get("was_member", True)
+    _tell(answer, f"node {node_id} is out" if was else f"node {node_id} is no member; nothing was changed")
     return 0
 
 

@@ -34,7 +34,10 @@ def profile() -> None:
 @click.option("--frequency", type=int, default=99, show_default=True, help="Samples a second.")
 @click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
 @click.option(
-    "--engine", type=click.Choice(["auto", "py-spy", "inprocess"]), default="auto", show_default=True
+    "--engine",
+    type=click.Choice(["auto", "signal", "py-spy", "inprocess"]),
+    default="auto",
+    show_default=True,
 )
 @click.option("--native", is_flag=True, help="Frames of C code too.")
 def cpu(

@@ -20,6 +20,31 @@ from diag.node import Node
 _QUIET_SECONDS = 5.0
 
 
+#: The options that most nodes need; the others stand for a key of the file, which says no less.
+_HELP = {
+    "admin_api_address": "Where the admin HTTP API listens, host:port.",
+    "grpc_api_address": "Where clients reach the node by gRPC, host:port.",
+    "grpc_api_advertise_host": "The host by which clients and other nodes reach the gRPC port.",
+    "log_dir": "Directory of the node's log files.",
+    "log_level": "What goes to the log files.",
+    "raft_config.id": "The node's number, its own within the cluster.",
+    "raft_config.log_engine": "embedded for a node of its own, etcd for a member of a cluster.",
+    "raft_config.raft_dir": "The node's data directory.",
+    "raft_config.raft_listen_host": "The host on which the other members reach this one.",
+    "raft_config.raft_advertise_host": "The host by which the other members know this one.",
+    "raft_config.raft_api_port": "The port of both.",
+    "raft_config.single": "Start a node of its own, or the first of a cluster.",
+    "raft_config.join": "Raft address of a member whose cluster to join, host:port; may be repeated.",
+    "raft_config.learner": "Join without a vote, until diag promote.",
+    "raft_config.leave_id": "Take this node out of its cluster, and serve nothing.",
+    "raft_config.leave_via": "Admin address of a member that is asked to; may be repeated.",
+    "raft_config.cluster_name": "A node joins only a cluster of the same name.",
+    "raft_config.snapshot_logs_since_last": "Write a snapshot after so many commands.",
+    "raft_config.wait_leader_timeout": "Milliseconds that a start waits for the cluster.",
+    "raft_config.etcd_binary": "The etcd to run; default: the one on PATH.",
+}
+
+
 def _flags() -> Iterator[tuple[str, str, type]]:
     """(flag, dotted key, type) of every key; raft_config's and the root's keys stand without a prefix."""
     for section, dotted, dashed in _sections(Config, "", ""):
@@ -41,12 +66,14 @@ def with_flags(command: Callable[..., int]) -> Callable[..., int]:
     """One option for each key, under the key's dotted name with ``__`` for the dots."""
     for flag, key, kind in reversed(list(_flags())):
         name = key.replace(".", "__")
+        told = _HELP.get(key, f"Wins over {key} of the file.")
         if kind is bool:
             option = click.option(
-                flag, name, is_flag=False, flag_value="true", default=None, metavar="[BOOL]"
+                flag, name, is_flag=False, flag_value="true", default=None, metavar="[BOOL]", help=told
             )
         else:
-            option = click.option(flag, name, multiple=key.endswith(("join", "leave_via")), default=None)
+            several = key.endswith(("join", "leave_via"))
+            option = click.option(flag, name, multiple=several, default=None, help=told)
         command = option(command)
     return command
 

@@ -60,11 +60,6 @@ def freeze(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
 
 
-def freeze_tree(pid: int) -> None:
-    """SIGSTOP the process and its descendants, parents first."""
-    _signal_each(tree(pid), signal.SIGSTOP)
-
-
 def thaw(pid: int) -> None:
     """SIGCONT the process and its descendants, those that were not frozen too. Harmless when it has ended."""
     _signal_each(tree(pid), signal.SIGCONT)

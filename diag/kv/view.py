@@ -46,11 +46,6 @@ class Reader:
         with self._store.read() as txn:
             return _page(txn.scan(prefix, after, limit), limit, now_ms)
 
-    def range_page(self, start: str, end: str, after: str | None, limit: int, now_ms: int) -> Page:
-        """Live records with ``start <= key < end`` and above ``after``."""
-        with self._store.read() as txn:
-            return _page(txn.scan_range(start, end, after, limit), limit, now_ms)
-
     def count_prefix(self, prefix: str, now_ms: int) -> int:
         """How many live keys start with ``prefix``."""
         with self._store.read() as txn:

@@ -64,6 +64,12 @@ def _profiles(directory: Path) -> list[Figure]:
     return profile_bench.measure(directory) + always_bench.measure(directory)
 
 
+def _truth(directory: Path) -> list[Figure]:
+    from diag.perf import truth_bench
+
+    return truth_bench.measure(directory)
+
+
 def _flamegraph(directory: Path) -> list[Figure]:
     from diag.perf import flamegraph_bench
 
@@ -79,6 +85,7 @@ PARTS: Mapping[str, Part] = {
     "node": _node,
     "cluster": _cluster,
     "profiles": _profiles,
+    "truth": _truth,
     "flamegraph": _flamegraph,
 }
 

@@ -5,6 +5,8 @@ such a cluster is for.
 """
 
 import argparse
+import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -123,10 +125,11 @@ def _show(nodes: Sequence[ConfiguredNode]) -> None:
     say("")
     for node in nodes:
         say(f"{_shown(node)}: admin {node.admin}, gRPC {node.grpc}, pid {node.pid}")
-    say(f"\nThe table again:  diag status --node all --endpoint {nodes[0].admin}")
-    say("Stop one:         kill PID")
-    say(f"Start it again:   diag serve -c {_shown(nodes[0])}")
-    say("Stop all:         Ctrl-C here")
+    diag = shlex.join([sys.executable, "-m", "diag"])
+    say(f"\nThe table again:  {diag} status --node all --endpoint {nodes[0].admin}")
+    say(f"Stop one:         kill {nodes[0].pid}")
+    say(f"Start it again:   {diag} serve -c {_shown(nodes[0])}")
+    say(f"Stop all:         Ctrl-C here, or kill {os.getpid()}")
 
 
 def _watch(nodes: Sequence[ConfiguredNode]) -> None:
@@ -164,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ports = USUAL_PORTS[: options.nodes]
     if options.free_ports:
         ports = tuple(Ports(*free_ports(3)) for _ in ports)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell starts what is in its background with SIGINT ignored: kill -INT is to stop the nodes there too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with running(options.directory, ports, options.engine) as nodes:
             _show(nodes)

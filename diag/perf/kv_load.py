@@ -20,10 +20,12 @@ _SILENCE_SECONDS = 10.0
 class KvLoad:
     """The load while it runs: the service has answered it on entry; it is stopped on exit."""
 
-    def __init__(self, directory: Path, endpoint: str, *, in_flight: int = 16) -> None:
-        self._errors = directory / "kv_load.stderr"
+    def __init__(self, directory: Path, endpoint: str, *, in_flight: int = 16, http: bool = False) -> None:
+        self._errors = directory / f"{'http' if http else 'kv'}_load.stderr"
         self._endpoint = endpoint
         self._in_flight = in_flight
+        self._flags = ["--http"] if http else []
+        self._took: list[tuple[float, list[int]]] = []
         self._reports: list[tuple[float, int]] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader = threading.Thread(target=self._read, name="kv-load-reports", daemon=True)
@@ -34,7 +36,7 @@ class KvLoad:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "diag.perf.kv_load_child", "--endpoint", self._endpoint),
-                    *("--in-flight", str(self._in_flight)),
+                    *("--in-flight", str(self._in_flight), *self._flags),
                 ],
                 env=environment(),
                 stdout=subprocess.PIPE,
@@ -79,6 +81,11 @@ class KvLoad:
             time.sleep(_POLL_SECONDS)
         return (self._done_at(until) - self._done_at(since)) / (until - since)
 
+    def p99(self, since: float, until: float) -> float:
+        """Milliseconds within which 99 of 100 operations ended that were reported in that time."""
+        took = sorted(each for at, part in list(self._took) if since < at <= until for each in part)
+        return took[int(0.99 * (len(took) - 1))] / 1e3 if took else 0.0
+
     def _done_at(self, moment: float) -> float:
         reports = list(self._reports)
         place = min(max(bisect_left(reports, (moment, 0)), 1), len(reports) - 1)
@@ -90,6 +97,7 @@ class KvLoad:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             report = json.loads(line)
+            self._took.append((report["at"], report["took"]))
             self._reports.append((report["at"], report["done"]))
             self._first.set()
         self._first.set()

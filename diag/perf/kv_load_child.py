@@ -1,7 +1,8 @@
 """The KV load's process: puts, gets, transactions and lists by our own client until it is ended.
 
-About every tenth of a second it prints one JSON object, ``{"at", "done"}``:
-``time.monotonic`` (one clock for all processes) and the operations done so far.
+About every tenth of a second it prints one JSON object, ``{"at", "done", "took"}``:
+``time.monotonic`` (one clock for all processes), the operations done so far, and the microseconds that each
+operation since the last report took. With ``--http`` it asks the admin API for its health instead.
 """
 
 import argparse
@@ -25,12 +26,15 @@ class Worker:
         self._client = client
         self._prefix = f"__load/{number}/"
         self.done = 0
+        self.took: list[int] = []
 
     async def run(self) -> None:
         """Until cancelled; an error of the service ends it."""
         turn = 0
         while True:
+            began = time.perf_counter()
             await self._operation(turn)
+            self.took.append(round((time.perf_counter() - began) * 1e6))
             self.done += 1
             turn += 1
 
@@ -62,18 +66,42 @@ def _create_or_renew(key: str) -> pb.TxnRequest:
     )
 
 
-async def run(endpoint: str, in_flight: int) -> None:
+class Asker(Worker):
+    """One GET after another on a connection of its own, in as little of this process's time as can be."""
+
+    def __init__(self, client: MetaClient, number: int, endpoint: str) -> None:
+        super().__init__(client, number)
+        self._endpoint = endpoint
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def _operation(self, turn: int) -> None:
+        if self._streams is None:
+            host, _, port = self._endpoint.rpartition(":")
+            self._streams = await asyncio.open_connection(host, int(port))
+        reader, writer = self._streams
+        writer.write(f"GET /v1/health HTTP/1.1\r\nHost: {self._endpoint}\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+
+
+async def run(endpoint: str, in_flight: int, http: bool) -> None:
     """Load the service at host:port until cancelled, with a report about every tenth of a second."""
     async with MetaClient([endpoint]) as client, asyncio.TaskGroup() as tasks:
-        workers = [Worker(client, number) for number in range(in_flight)]
+        workers = [
+            Asker(client, number, endpoint) if http else Worker(client, number) for number in range(in_flight)
+        ]
         for worker in workers:
             tasks.create_task(worker.run())
         while True:
             await asyncio.sleep(_REPORT_SECONDS)
             done = sum(worker.done for worker in workers)
             if done:  # the first report means that the service answers
-                sys.stdout.write(json.dumps({"at": time.monotonic(), "done": done}) + "\n")
+                took = [each for worker in workers for each in worker.took]
+                sys.stdout.write(json.dumps({"at": time.monotonic(), "done": done, "took": took}) + "\n")
                 sys.stdout.flush()
+                for worker in workers:
+                    worker.took.clear()
 
 
 def main() -> None:
@@ -81,8 +109,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m diag.perf.kv_load_child")
     parser.add_argument("--endpoint", required=True, help="host:port of the gRPC API")
     parser.add_argument("--in-flight", type=int, default=16)
+    parser.add_argument("--http", action="store_true", help="the endpoint is the admin API")
     options = parser.parse_args()
-    asyncio.run(run(options.endpoint, options.in_flight))
+    asyncio.run(run(options.endpoint, options.in_flight, options.http))
 
 
 if __name__ == "__main__":

@@ -34,3 +34,11 @@ class Capture:
     notes: tuple[str, ...] = ()
     native_svg: str | None = None
     labelled: bytes | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """What goes along with the stacks into formats that hold more; times are of one thread's CPU."""
+        told = {"engine": self.engine, "mode": self.mode, "seconds": f"{self.seconds:g}"}
+        if self.unit == "samples" and self.rate_effective:
+            told["period_ns"] = str(round(1e9 / self.rate_effective))
+            told["period_type"] = "wall" if self.mode.startswith("wall") else "cpu"
+        return told

@@ -41,8 +41,13 @@ _STOP_LIMIT = 2.0
 _POLL = 0.005
 # Longest stop a sample costs per thread, measured; and the share of the time that may be spent stopped.
 _STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
-_STOPPED_SHARE = 0.25
+_STOPPED_SHARE = 0.10
 _NATIVE_RATE = 50
+_BIAS = {
+    "cpu": "py-spy saw who held the interpreter lock; CPU time without it stands under its thread alone.",
+    "gil": "py-spy saw who held the interpreter lock; CPU time without it is not in here.",
+    "wall": "py-spy saw every thread, waiting or not; it does not see asyncio tasks.",
+}
 _LEAST_RATE = 10
 
 
@@ -81,7 +86,7 @@ class PySpy:
             stack.enter_context(_guarded(child.pid))
             window = _sample(child, request.seconds, rate, log, span, stop)
             if child.returncode != 0:
-                raise _failure(content(log), permission.read_rights(program))
+                raise _failure(child.returncode, content(log), permission.read_rights(program))
             return _capture(request, rate, notes, window, content(out), content(log))
 
 
@@ -193,7 +198,12 @@ def _finish(child: "subprocess.Popen[bytes]", limit: float, stop: threading.Even
             raise ProfilerError(f"py-spy did not end within {limit:g} s of being asked, and was killed.")
 
 
-def _failure(log: bytes, rights: permission.Rights) -> ProfilerError:
+def _failure(status: int, log: bytes, rights: permission.Rights) -> ProfilerError:
+    if status < 0:
+        return ProfilerError(
+            f"py-spy was ended by {signal.Signals(-status).name} before it had written what it saw: by "
+            "somebody, for want of memory, or because it kept the process stopped for a second."
+        )
     said = log.decode(errors="replace")
     refusal = rights.refusal() or permission.explain_failure(said, rights)
     if refusal is not None:
@@ -235,7 +245,7 @@ def _capture(
         rate_asked=float(request.frequency),
         rate_effective=effective,
         pause_share=min(1.0, window.spy_cpu / window.seconds) if window.seconds > 0 else None,
-        notes=tuple(notes),
+        notes=(_BIAS[request.mode], *notes),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diag.errors import Conflict, ProfilerDenied, ProfilerMissing, Unavailable
-from diag.profilers import labels
+from diag.profilers import interrupts, labels
 from diag.profilers.capture import Capture
 from diag.profilers.cpu import PySpy
 from diag.profilers.lifelong import MemoryFromStart
@@ -60,7 +60,7 @@ class Profilers:
 
     async def hot(self, seconds: float, frequency: int, holder: str) -> tuple[Capture, Counter[str]]:
         """A short CPU profile from inside by request, and the requests of the running loop at its end."""
-        request = CpuRequest(seconds=seconds, frequency=frequency, engine="inprocess", by="request")
+        request = CpuRequest(seconds=seconds, frequency=frequency, by="request")
         capture = await self._exclusive(holder, seconds, self._cpu(request, Span()))
         return capture, labels.in_flight()
 
@@ -153,7 +153,24 @@ class Profilers:
         return await in_thread("profile-memory", partial(self._memray.record, request, span))
 
     async def _cpu(self, request: CpuRequest, span: Span) -> Capture:
-        if request.engine == "inprocess" or request.by == "request":
+        """By the cheapest engine that tells the truth in the mode asked for, or by the one asked for."""
+        if request.engine == "inprocess" or (request.engine == "auto" and request.mode == "wall"):
+            return await Sampler(request, span).run()
+        notes: list[str] = []
+        if request.engine == "signal" or (
+            request.engine == "auto" and request.mode == "cpu" and not request.native
+        ):
+            reason = interrupts.obstacle()
+            if reason is None:
+                return await interrupts.Interrupts(request, span).run()
+            if request.engine == "signal":
+                raise ProfilerDenied(f"engine=signal cannot run: {reason}; use engine=py-spy.")
+            notes.append(f"Not sampled by signal: {reason}.")
+        capture = await self._from_outside(request, span)
+        return replace(capture, notes=(*notes, *capture.notes))
+
+    async def _from_outside(self, request: CpuRequest, span: Span) -> Capture:
+        if request.by == "request":
             return await Sampler(request, span).run()
         try:
             return await in_thread("profile-cpu", partial(self._py_spy.record, request, span))

@@ -92,9 +92,7 @@ class Keeper:
         about = self.account(capture, before, name=name, nodes=nodes, id_=id_)
         about = replace(about, trigger=trigger)
         try:
-            kept = await in_thread(
-                "profile-keep", partial(self._keep, about, capture.labelled or capture.folded)
-            )
+            kept = await in_thread("profile-keep", partial(self._keep, about, capture))
         except MetaError as error:
             return Kept(None, str(error))
         except Exception as error:  # noqa: BLE001 - the profile is there, and is answered all the same
@@ -165,8 +163,8 @@ class Keeper:
         """Forget it; its id."""
         return await asyncio.to_thread(self._shelf.remove, key)
 
-    def _keep(self, about: About, folded: bytes, stop: threading.Event) -> About:
-        metadata = {"engine": about.engine, "mode": about.mode, "seconds": f"{about.seconds:g}"}
+    def _keep(self, about: About, capture: Capture, stop: threading.Event) -> About:
+        folded, metadata = capture.labelled or capture.folded, capture.metadata()
         if about.labels:
             metadata["labels"] = ",".join(about.labels)
         if len(folded) <= repack.IN_PROCESS_BYTES:

@@ -7,6 +7,7 @@ task; the function that does so stands for it.
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
 from diag.profilers.frames import RawStack
@@ -40,6 +41,13 @@ def in_flight() -> Counter[str]:
     """The requests that the running loop has not answered yet, by name."""
     names = map(_request, asyncio.all_tasks())
     return Counter(name for name in names if name is not None)
+
+
+def rooted(labelled: Mapping[str, int]) -> dict[str, int]:
+    """Every stack under a root: its request, or that it served none."""
+    return {
+        stack if stack.startswith(FRAME) else f"{NONE};{stack}": count for stack, count in labelled.items()
+    }
 
 
 def _request(task: "asyncio.Task[object]") -> str | None:

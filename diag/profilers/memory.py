@@ -43,6 +43,8 @@ class Memray:
             allocations, left_out, folded = _fold(file, request.mode, stop)
         if left_out:
             notes.append(f"{left_out >> 30} GiB of mapped address space are left out: they are no memory.")
+        if request.mode in ("peak", "leaks"):
+            notes.append("Only what was allocated during the profile counts, not what was held before it.")
         if not request.small_objects:
             notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
         return Capture(

@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 IN_PROCESS_BYTES: Final = 64_000
 #: The same of gzipped pprof, which is several times as dense.
 IN_PROCESS_PACKED: Final = 20_000
+#: The weights that were taken stand first; times that were reckoned from them may follow.
+KEPT: Final = 0
 _CHILD_MEMORY: Final = 4 << 30
 
 
@@ -44,7 +46,7 @@ def unpacked(data: bytes, label: str = "") -> bytes:
     from flamegraph.formats import read, write
 
     file = io.BytesIO()
-    write(read(io.BytesIO(data), format="pprof", labels=label or None), file, "folded")
+    write(read(io.BytesIO(data), format="pprof", labels=label or None, sample_type=KEPT), file, "folded")
     return file.getvalue()
 
 
@@ -68,7 +70,7 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     write(profile, file, "pprof")
     content = file.getvalue()
     # As it will be read again: pprof has fewer units of time than other formats.
-    kept = read(io.BytesIO(content), format="pprof")
+    kept = read(io.BytesIO(content), format="pprof", sample_type=KEPT)
     facts = Facts(kept.unit, int(sample_count(profile) or 0), kept.metadata.get("sample_type", ""))
     return facts, content
 

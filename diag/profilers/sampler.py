@@ -26,12 +26,18 @@ from diag.profilers.frames import FrameNames, RawStack, fold, raw_stack, safe
 from diag.profilers.requests import CpuRequest
 from diag.profilers.span import Span
 from diag.profilers.threadclock import all_thread_cpu, thread_cpu
+from diag.profilers.waiting import WaitingTasks
 from diag.profilers.work import in_thread
 
 _REFRESH = 0.05
 _TIMERS = {
     "cpu": (signal.SIGPROF, signal.ITIMER_PROF),
     "wall": (signal.SIGALRM, signal.ITIMER_REAL),
+}
+_BIAS = {
+    "cpu": "Stacks were taken when Python code went on, so a C call's time may count for the line after it.",
+    "wall": "Every thread counts all the time, and beside them every task for the time that it is suspended; "
+    "a C call's time may count for the line after it.",
 }
 _FROM_THREAD = (
     "Samples were taken by a thread, because {why}; it sees an event loop mostly where the loop waits, so "
@@ -50,12 +56,14 @@ class Sampler:
         self._counts: Counter[tuple[int, str | None, RawStack]] = Counter()
         self._serving: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._seen: Counter[int] = Counter()
+        self._tasks: WaitingTasks | None = None
         self._ticks = 0
         self._clock: dict[int, float] = {}
         self._credit: dict[int, float] = {}
         self._native_ids: dict[int, int] = {}
         self._own = 0
         self._armed = False
+        self._by_signal = False
 
     async def run(self) -> Capture:
         """Sample for the time asked. Cancellation takes timer and handler away."""
@@ -63,7 +71,10 @@ class Sampler:
         before, cpu, started = all_thread_cpu(), time.process_time(), time.monotonic()
         self._clock = dict(before)
         self._serving = threading.get_ident(), asyncio.get_running_loop()
+        if self._mode == "wall":
+            self._tasks = WaitingTasks(self._serving[1], self._rate)
         self._learn_threads()
+        self._by_signal = obstacle is None
         if obstacle is None:
             previous = self._arm()
             self._span.begin()
@@ -75,7 +86,7 @@ class Sampler:
             self._span.begin()
             await in_thread("profile-sampler", self._tick_from_thread)
         seconds, cpu = time.monotonic() - started, time.process_time() - cpu
-        notes = () if obstacle is None else (_FROM_THREAD.format(why=obstacle),)
+        notes = (_BIAS[self._mode],) if obstacle is None else (_FROM_THREAD.format(why=obstacle),)
         after = all_thread_cpu()
         return await asyncio.to_thread(self._capture, seconds, cpu, before, after, notes)
 
@@ -146,6 +157,8 @@ class Sampler:
 
     def _tick(self, frames: dict[int, FrameType | None]) -> None:
         self._ticks += 1
+        if self._tasks is not None:
+            self._tasks.tick()
         for ident, frame in frames.items():
             tid = self._native_ids.get(ident)
             if tid is None or ident == self._own:
@@ -187,9 +200,9 @@ class Sampler:
             weights.update(outside)
             labelled.update(outside)
         by_request = self._request.by == "request"
-        ticked_over = cpu if self._mode == "cpu" and not notes else seconds
+        ticked_over = cpu if self._mode == "cpu" and self._by_signal else seconds
         return Capture(
-            folded=fold(_rooted(labelled) if by_request else weights),
+            folded=fold(labels.rooted(labelled) if by_request else weights),
             labelled=fold(labelled),
             kind="cpu",
             unit="samples",
@@ -214,12 +227,8 @@ class Sampler:
                 stack = f"thread {threads.get(tid, tid)};{stack}"
             weights[stack] += count
             labelled[stack if request is None else f"{safe(labels.FRAME + request)};{stack}"] += count
+        if self._tasks is not None:
+            waiting = self._tasks.weights(names)
+            weights.update(waiting)
+            labelled.update(waiting)
         return weights, labelled
-
-
-def _rooted(labelled: Counter[str]) -> dict[str, int]:
-    """Every stack under a root: its request, or that it served none."""
-    return {
-        stack if stack.startswith(labels.FRAME) else f"{labels.NONE};{stack}": count
-        for stack, count in labelled.items()
-    }

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from types import CodeType, FrameType
 from typing import Any
 
-from diag.profilers.frames import FrameNames, raw_stack
+from diag.profilers.frames import FrameNames, RawStack, raw_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +103,32 @@ def _of_frame(frame: FrameType, names: FrameNames) -> tuple[Frame, ...]:
 
 
 def _of_task(task: "asyncio.Task[Any]", names: FrameNames) -> TaskStack:
+    state, stack = awaited_stack(task)
+    return TaskStack(
+        name=task.get_name(),
+        state=state,
+        coroutine=coroutine_name(task),
+        frames=tuple(_frame(code, line, names) for code, line in stack),
+    )
+
+
+def coroutine_name(task: "asyncio.Task[Any]") -> str:
+    """Of the task's outermost coroutine."""
     coroutine: object = task.get_coro()
-    frames: list[Frame] = []
+    return getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+
+
+def awaited_stack(task: "asyncio.Task[Any]") -> tuple[str, RawStack]:
+    """The state of a task, and its stack through every coroutine it awaits."""
+    coroutine: object = task.get_coro()
+    found: list[tuple[CodeType, int]] = []
     waits_for = coroutine
     for step in _awaited(coroutine):
         waits_for = step
         frame = _suspended_frame(step)
         if frame is not None:
-            frames.append(_frame(frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno, names))
-    return TaskStack(
-        name=task.get_name(),
-        state=_state(coroutine, waits_for),
-        coroutine=getattr(coroutine, "__qualname__", type(coroutine).__qualname__),
-        frames=tuple(frames),
-    )
+            found.append((frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno))
+    return _state(coroutine, waits_for), tuple(found)
 
 
 def _awaited(first: object) -> Iterator[object]:

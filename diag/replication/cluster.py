@@ -103,6 +103,15 @@ class ClusterEngine:
         """What the member's supervisor knows, for the node's status."""
         return vars(self._member.state)
 
+    def removed(self) -> str | None:
+        """What to do about it, once the cluster has taken this node out."""
+        if self._member.state.phase != "removed":
+            return None
+        return (
+            f"node {self._node.node_id} was removed from its cluster and serves no more; stop it. To bring "
+            "it back, start it with an empty raft_dir and raft_config.join (diag join)"
+        )
+
     async def _start(self) -> None:
         recover(self._state.path)
         binary = find_etcd(self._raft.etcd_binary)

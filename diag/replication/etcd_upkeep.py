@@ -51,8 +51,11 @@ class EtcdUpkeep:
         """Forget etcd's history before ``revision``, and bring the file and the alarm in order.
 
         Call it on every node, once a majority holds a snapshot that reaches ``revision``. It may take
-        several turns. Raises Unavailable when the member does not answer; calling it again is harmless.
+        several turns. A learner, whose etcd takes no such order, is compacted with the voters and does
+        nothing of its own. Raises Unavailable when the member does not answer; calling it again is harmless.
         """
+        if (await self._client.status()).learner:
+            return Tended(compacted=False, defragmented=False, disarmed=False, used=await self.used())
         compacted = await self._compact(revision)
         defragmented = await self._defragment_in_turn()
         disarmed = await self._disarm()

@@ -6,6 +6,8 @@ gRPC address.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ from diag.replication.member_list import MemberList
 from diag.replication.peer_client import Access, PeerClient
 
 _PAUSE = 0.5
+#: Seconds after which a reason that stays the same is told again.
+_TELL_EVERY = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +38,7 @@ async def join(
     Raises what a node refused with (Conflict), and Unavailable when none can be reached.
     """
     refusal: MetaError = Unavailable("no address was tried")
+    waiting = Waiting(time.monotonic)
     try:
         async with asyncio.timeout(patience):
             while True:
@@ -43,13 +48,29 @@ async def join(
                         return await _ask(address, node, grpc, access)
                     except Unavailable as failure:
                         refusal = failure
-                        _log.info("%s does not take this node yet: %s", address, failure)
+                        waiting.tell(address, str(failure))
                 await asyncio.sleep(_PAUSE)
     except TimeoutError:
         raise Unavailable(
             f"No node behind {', '.join(via)} let this one join within {patience:g} s; the last one said: "
             f"{refusal} Give raft addresses (host:raft_api_port) of running members in raft_config.join."
         ) from None
+
+
+class Waiting:
+    """Tells an address's reason when it is new, and from time to time while it stays the same."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._told: dict[str, tuple[str, float]] = {}
+
+    def tell(self, address: str, reason: str) -> None:
+        """``reason`` is why the node at ``address`` does not take this one."""
+        now = self._clock()
+        before, at = self._told.get(address, ("", -math.inf))
+        if reason != before or now - at >= _TELL_EVERY:
+            self._told[address] = (reason, now)
+            _log.info("%s does not take this node yet: %s", address, reason)
 
 
 async def _ask(address: str, node: Joining, nodes: Sequence[str], access: Access) -> Joined:

@@ -8,8 +8,9 @@ member is taken out first. From another address that id is somebody else's.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from diag.errors import Conflict, NotFound, Unavailable
+from diag.errors import Conflict, NotFound, NotInTime, Unavailable
 from diag.replication import Joined, Joining
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_flags import EtcdSpec
@@ -18,6 +19,8 @@ from diag.replication.etcd_wire import Member
 #: etcd takes one change at a time, and none for some seconds after a member came or went.
 _PATIENCE = 20.0
 _PAUSE = 0.3
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ class EtcdMembership:
                 f"{node.cluster_name}; check its raft_config.cluster_name and join."
             )
         url = self._spec.peer_url(node.raft_address)
-        members = await self._client.members()
+        members = await self._agreed_members()
         _check_free(members, node, url)
         known = next((member for member in members if url in member.peer_urls), None)
         if known is not None and known.name:
@@ -51,18 +54,18 @@ class EtcdMembership:
         if known is None:
             await self._patiently(lambda: self._client.add_member(url, learner=True))
             _log.info("Node %d at %s joins", node.node_id, node.raft_address)
-        members = await self._client.members()
+        members = await self._agreed_members()
         return Joined(self._spec.cluster, self._spec.cluster, _initial(members, node, url))
 
     async def promote(self, node_id: int) -> None:
         """A voter is promoted already."""
         member = await self._member(node_id)
         if member.learner:
-            await self._client.promote_member(member.member_id)
+            await _by_majority(lambda: self._client.promote_member(member.member_id))
 
     async def remove(self, node_id: int) -> None:
         """The node's etcd ends by itself; its meta node then says that it was removed."""
-        members = await self._client.members()
+        members = await self._agreed_members()
         member = next((one for one in members if one.name == str(node_id)), None)
         if member is None:
             return
@@ -88,19 +91,22 @@ class EtcdMembership:
         await self._patiently(lambda: self._client.remove_member(member.member_id))
 
     async def _member(self, node_id: int) -> Member:
-        members = await self._client.members()
+        members = await self._agreed_members()
         for member in members:
             if member.name == str(node_id):
                 return member
         names = ", ".join(sorted(member.name for member in members if member.name))
         raise NotFound(f"Node {node_id} is no member of the cluster; the members are {names}.")
 
+    async def _agreed_members(self) -> tuple[Member, ...]:
+        return await _by_majority(self._client.members)
+
     async def _patiently(self, change: Callable[[], Awaitable[object]]) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while True:
                     try:
-                        await change()
+                        await _by_majority(change)
                     except Conflict as failure:
                         _log.info("The cluster takes no change of members yet: %s", failure)
                         await asyncio.sleep(_PAUSE)
@@ -111,6 +117,19 @@ class EtcdMembership:
                 f"The cluster took no change of members for {_PATIENCE:g} s: another node joins, or a voter "
                 "is down. Try again."
             ) from None
+
+
+async def _by_majority(ask: Callable[[], Awaitable[Result]]) -> Result:
+    """What a majority is needed for. etcd's own words name a socket of it, which helps nobody."""
+    try:
+        return await ask()
+    except (Unavailable, NotInTime) as failure:
+        _log.info("A question about members was not answered: %s", failure)
+        raise Unavailable(
+            "A majority of the cluster's voters does not answer, and members change only by a majority. "
+            "Start the voters that are down and try again; when they are lost, start a new cluster from a "
+            "backup (diag export, diag import)."
+        ) from None
 
 
 def _check_free(members: tuple[Member, ...], node: Joining, url: str) -> None:

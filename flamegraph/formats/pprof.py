@@ -93,6 +93,8 @@ class _Reader:
                 node = self._place(tree, sample, number, labels)
                 tree.add(node, _scaled(weight, times, parts))
         metadata = {"sample_type": kinds[chosen], **self._comments()}
+        if taken == chosen:
+            metadata |= self._period()
         # Times and bytes are no counts; how sure a comparison is depends on how many samples there are.
         return tree.build(unit, metadata if taken == chosen else metadata | {"samples": str(samples)})
 
@@ -162,6 +164,14 @@ class _Reader:
             self._string(label, 1): self._string(label, 2) or b"%d" % signed(_number(label, 3))
             for label in labels
         }
+
+    def _period(self) -> dict[str, str]:
+        """How much time a sample stands for, where the file says so in nanoseconds."""
+        kind = _message(*self._file[11][-1]) if 11 in self._file else {}
+        if self._string(kind, 2) != b"nanoseconds" or not _number(self._file, 12):
+            return {}
+        period_type = self._string(kind, 1).decode("utf-8", "replace")
+        return {"period_ns": str(_number(self._file, 12)), "period_type": period_type}
 
     def _comments(self) -> dict[str, str]:
         """Comments of the form `key: value` by key, all others together."""

@@ -5,6 +5,9 @@
 unit says (`count/1000`; thousandths of a microsecond are nanoseconds): as many digits as it takes to read the
 same number back, or as fit into 63 bits.
 
+Samples of which each stands for `period_ns` of time (metadata; `period_type` says of which: cpu, the default,
+or wall) are written as that time too, which is what Go's tools show unless they are asked for the counts.
+
 Where the metadata's `labels` names labels (`request,thread`), outermost frames that stand for such a label,
 as `request: GET /` does when it was read as a frame, are written as labels of the samples again.
 """
@@ -21,6 +24,8 @@ from flamegraph.profile import ROOT, Profile
 
 _MOST = (1 << 63) - 1
 _DIGITS = 18
+#: What stands in fields of its own, and not among the comments.
+_IN_FIELDS = ("sample_type", "period_ns", "period_type")
 
 
 def write(profile: Profile, file: BinaryIO) -> None:
@@ -48,22 +53,41 @@ def _file(profile: Profile) -> Iterator[bytes]:
     if unit == b"microseconds/1000":
         unit = b"nanoseconds"
     strings = _Strings()
-    kind = strings.of(_encoded(profile.metadata.get("sample_type") or kind_name))
-    yield bytes_field(1, number_field(1, kind) + number_field(2, strings.of(unit)))
+    kind = _value_type(strings, profile.metadata.get("sample_type") or kind_name, unit)
+    yield bytes_field(1, kind)
+    period = _period(profile, parts)
+    time = _value_type(strings, profile.metadata.get("period_type", "cpu"), b"nanoseconds") if period else b""
+    if period:
+        yield bytes_field(1, time)
     labels = [b"%s: " % _encoded(label) for label in profile.metadata.get("labels", "").split(",") if label]
     used = set() if labels else set(profile.name[ROOT + 1 :])
-    yield from _samples(profile, parts, strings, labels, used)
+    yield from _samples(profile, parts, period, strings, labels, used)
     yield from _locations(profile, strings, used)
     comments = [
         strings.of(_encoded(f"{key}: {value}"))
         for key, value in profile.metadata.items()
-        if key != "sample_type"
+        if key not in _IN_FIELDS
     ]
     for text in strings.numbers:
         yield bytes_field(6, text)
+    if period:
+        yield bytes_field(11, time) + number_field(12, period)
     if comments:
         yield numbers_field(13, comments)
-    yield number_field(14, kind)
+    default = profile.metadata.get("period_type", "cpu") if period else None
+    yield number_field(14, strings.of(_encoded(default or profile.metadata.get("sample_type") or kind_name)))
+
+
+def _value_type(strings: _Strings, kind: str, unit: bytes) -> bytes:
+    return number_field(1, strings.of(_encoded(kind))) + number_field(2, strings.of(unit))
+
+
+def _period(profile: Profile, parts: int) -> int:
+    """Nanoseconds that a sample stands for; 0 if that is not known, or the times do not fit into 63 bits."""
+    told = profile.metadata.get("period_ns", "")
+    known = profile.unit == "samples" and parts == 1 and told.isascii() and told.isdecimal()
+    period = int(told) if known and len(told) <= _DIGITS else 0
+    return period if profile.total * period <= _MOST else 0
 
 
 def _unit(unit: str) -> tuple[bytes, str]:
@@ -74,7 +98,7 @@ def _unit(unit: str) -> tuple[bytes, str]:
 
 
 def _samples(
-    profile: Profile, parts: int, strings: _Strings, labels: list[bytes], used: set[int]
+    profile: Profile, parts: int, period: int, strings: _Strings, labels: list[bytes], used: set[int]
 ) -> Iterator[bytes]:
     """The samples; the names that they refer to are added to `used`."""
     locations = [varint(number) for number in range(len(profile.names))]
@@ -85,7 +109,8 @@ def _samples(
             used.update(path)
             stack = b"".join([locations[name] for name in reversed(path)])
             value = weight * parts if isinstance(weight, int) else round(weight * parts)
-            yield bytes_field(2, bytes_field(1, stack) + numbers_field(2, [value]) + stands)
+            values = [value, value * period] if period else [value]
+            yield bytes_field(2, bytes_field(1, stack) + numbers_field(2, values) + stands)
 
 
 def _labels(profile: Profile, path: list[int], strings: _Strings, labels: list[bytes]) -> Iterator[bytes]:

@@ -102,3 +102,11 @@ async def test_an_unknown_path_says_where_the_known_ones_are(node: Served) -> No
         assert response.status_code == 404, path
         assert path in response.text
         assert "/debug/home" in response.text
+
+
+async def test_the_list_of_nodes_honours_node_or_refuses_it(node: Served) -> None:
+    path = "/v1/cluster/nodes"
+    assert (await node.http.get(path, params={"node": "1"})).json() == [NODE]
+    assert (await node.http.get(path, params={"node": "2"})).status_code == 404
+    assert (await node.http.get(path, params={"node": "all"})).status_code == 400
+    assert (await node.http.get(path, params={"nod": "1"})).status_code == 400

@@ -270,6 +270,29 @@ async def test_another_node_s_profiles_through_this_one(cluster: Cluster) -> Non
     assert (await first.http.get(f"{KEPT}/theirs", params={"node": "all"})).status_code == 400
 
 
+async def test_a_profile_is_compared_with_one_of_another_node(cluster: Cluster) -> None:
+    first, second = cluster.first, cluster.nodes[2]
+    ours = await bring(first, b"main;slow 50\nmain;other 50\n", name="leader")
+    theirs = await bring(second, b"main;slow 90\nmain;other 10\n", name="follower")
+    compared = await first.http.get(f"{KEPT}/leader/diff/follower@2", params={"format": "json"})
+    assert compared.status_code == 200, compared.text
+    assert [compared.json()[side]["id"] for side in ("base", "new")] == [ours, theirs]
+    assert [compared.json()[side]["node_id"] for side in ("base", "new")] == [1, 2]
+    growth = {one["name"]: one["new"] - one["base"] for one in compared.json()["functions"]}
+    assert growth == pytest.approx({"slow": 0.4, "other": -0.4})
+    own = await first.http.get(f"{KEPT}/{theirs}@2/diff/leader@1", params={"format": "text"})
+    assert own.status_code == 200
+    for key, status, words in [
+        ("follower", 404, "no kept profile follower"),
+        ("follower@3", 503, "no kept profile follower"),
+        ("follower@9", 404, "no node 9"),
+        ("follower@", 400, "names no node"),
+        ("follower@x", 400, "node is 'x'"),
+    ]:
+        refused = await first.http.get(f"{KEPT}/leader/diff/{key}")
+        assert (refused.status_code, words in refused.text) == (status, True), refused.text
+
+
 async def test_a_profile_of_all_nodes_is_kept_by_whoever_was_asked(cluster: Cluster) -> None:
     params = {**SHORT, "node": "all", "format": "folded", "name": "all-of-them"}
     response = await cluster.first.http.get(CPU, params=params, timeout=60)

@@ -54,7 +54,7 @@ async def test_an_empty_body_without_a_kind_is_told_what_to_send(node: Served) -
     "content",
     [
         b"main;work 3\nmain 1\n",
-        gzip.compress(b"main;work 3\nmain 1\n"),
+        gzip.compress(b"main;work 3\nmain 1\n", mtime=0),
         profile_as("pprof"),
         profile_as("speedscope"),
         b'process 1:"x";thread (0x1): MainThread;main (a.py:1) 4\n',
@@ -72,7 +72,7 @@ async def test_a_profile_of_any_format_is_known_by_its_content(node: Served, con
 
 
 @pytest.mark.parametrize(
-    "content", [b"\0\1\2\3", b"<svg/>", gzip.compress(b"x" * 1000)[:50], b"no profile at all\n"]
+    "content", [b"\0\1\2\3", b"<svg/>", gzip.compress(b"x" * 1000, mtime=0)[:50], b"no profile at all\n"]
 )
 async def test_what_is_no_profile_is_400_and_not_kept(node: Served, content: bytes) -> None:
     response = await node.http.post(KEPT, content=content)

@@ -19,7 +19,7 @@ async def test_a_node_of_its_own_has_nobody_to_remove_or_promote(node: Served) -
 
 async def test_any_node_takes_the_change_and_answers_with_the_members(cluster: Cluster) -> None:
     response = await cluster.nodes[2].http.post(PROMOTE, params={"id": "3"})
-    assert response.json() == {"id": 3, "voters": [1, 2], "non_voters": [3]}
+    assert response.json() == {"id": 3, "was_member": True, "voters": [1, 2], "non_voters": [3]}
     assert (await cluster.nodes[2].http.post(LEAVE, params={"id": "2"})).status_code == 200
     assert cluster.membership.asked == [("promote", 3), ("remove", 2)]
 
@@ -41,3 +41,9 @@ async def test_only_the_guard_s_friends_change_members(cluster: Cluster) -> None
         assert (await http.post(LEAVE, params={"id": "2"})).status_code == 403
     assert (await cluster.first.http.get(LEAVE, params={"id": "2"})).status_code == 405
     assert cluster.membership.asked == []
+
+
+async def test_who_is_no_member_is_out_already_and_told_so(cluster: Cluster) -> None:
+    response = await cluster.first.http.post(LEAVE, params={"id": "77"})
+    assert response.status_code == 200
+    assert response.json() == {"id": 77, "was_member": False, "voters": [1, 2], "non_voters": [3]}

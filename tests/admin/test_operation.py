@@ -44,6 +44,8 @@ async def test_the_profile_shows_the_operation(
     params = {"name": name, "kind": kind, "format": "folded"}
     if kind == "heap":
         params |= {"small_objects": "true", "mode": "allocations"}
+    else:
+        params |= {"rate": "500"}  # the operation takes some ten milliseconds
     response = await node.http.get(OPERATION, params=params)
     assert response.status_code == 200, response.text
     assert function in response.text

@@ -242,3 +242,11 @@ def test_a_failed_export_leaves_the_last_one_whole(tmp_path: Path) -> None:
     assert main(["export", "--endpoint", "127.0.0.1:1", "--db", str(db)]) == 1
     assert db.read_text() == "the last one"
     assert list(tmp_path.iterdir()) == [db]
+
+
+def test_serve_says_what_its_options_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for flag, told in (("--raft-api-port", "The port of both."), ("--learner", "Join without a vote")):
+        assert flag in said
+        assert told in said

@@ -135,9 +135,11 @@ async def test_members_are_promoted_and_leave(
         printed = capsys.readouterr()
         assert "cannot reach" in printed.err
         assert printed.out == "node 2 is out; voters: 1, 2; learners: 3\n"
+    assert await run("leave", "--leave-id", "77") == 0
+    assert "node 77 is no member; nothing was changed" in capsys.readouterr().out
     assert await run("leave", "--leave-id", "1") == 1
     assert "last voter" in capsys.readouterr().err
-    assert cluster.membership.asked == [("promote", 3), ("remove", 2), ("remove", 2)]
+    assert cluster.membership.asked == [("promote", 3), ("remove", 2), ("remove", 2), ("remove", 77)]
 
 
 async def test_joining_is_serving_with_members_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,3 +148,13 @@ async def test_joining_is_serving_with_members_named(capsys: pytest.CaptureFixtu
     assert "names this node itself" in capsys.readouterr().err
     assert main(["join", "127.0.0.1:1", "--single"]) == 2
     assert "exactly one of" in capsys.readouterr().err
+
+
+async def test_a_node_that_does_not_answer_has_no_lag(
+    run: Run, cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.peers.down = {3}
+    assert await run("nodes") == 0
+    third = capsys.readouterr().out.splitlines()[2]
+    assert third.endswith("does not answer")
+    assert "lag=" not in third

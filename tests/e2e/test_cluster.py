@@ -62,7 +62,9 @@ def test_they_find_each_other_and_tell_the_same(shared: Cluster) -> None:
     assert list(listed) == shared.endpoints
 
 
-def test_two_nodes_and_then_one_which_knows_no_leader(alone: Cluster) -> None:
+def test_two_nodes_and_then_one_which_knows_no_leader(
+    alone: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second = alone.nodes[1], alone.add(2)
     alone.start(2)
     until(lambda: settled(alone))
@@ -70,6 +72,10 @@ def test_two_nodes_and_then_one_which_knows_no_leader(alone: Cluster) -> None:
         assert [voter["name"] for voter in status(node)["voters"]] == ["1", "2"]
     second.kill()
     until(lambda: status(first)["leader"] is None)
+    assert main(["leave", "--leave-id", "2", "--endpoint", first.admin]) == 1
+    said = capsys.readouterr().err
+    assert "A majority of the cluster's voters does not answer" in said
+    assert "unix:" not in said
     assert status(first)["state"] == "Candidate"
     assert [voter["name"] for voter in status(first)["voters"]] == ["1", "2"]
     assert get(first, "/readyz").status_code == 503
@@ -155,7 +161,11 @@ def test_a_node_leaves_and_comes_back_empty(cluster: Cluster, capsys: pytest.Cap
     put(third, "kept", b"1")
     assert main(["leave", "--leave-id", "3", "--endpoint", cluster.nodes[1].admin]) == 0
     assert "node 3 is out; voters: 1, 2; learners: none" in capsys.readouterr().out
-    until(lambda: get(third, "/readyz").status_code == 503)
+    until(lambda: "was removed from its cluster" in get(third, "/readyz").text)
+    assert get(third, "/readyz").status_code == 503
+    assert "diag join" in status(third)["removed"]
+    assert main(["status", "--endpoint", third.admin]) == 1
+    assert "Removed: node 3 was removed" in capsys.readouterr().out
     third.stop()
     assert [node["name"] for node in get(cluster.nodes[1], "/v1/cluster/nodes").json()] == ["1", "2"]
     put(cluster.nodes[2], "without", b"2")

@@ -83,6 +83,7 @@ def test_a_new_cluster_goes_on_from_an_export(
         said = capsys.readouterr().err
         assert "serve --id 7 --single --log-engine etcd" in said
         assert f"serve --id 9 --join {first.raft} --log-engine etcd" in said
+        assert "..." not in said
         new.start(7)
         assert values(first, "") == kept
         assert status(first)["last_seq"] == before["last_seq"] == 5

@@ -8,7 +8,6 @@ import pytest
 
 from diag.faults.processes import (
     freeze,
-    freeze_tree,
     is_frozen,
     is_running,
     kill,
@@ -71,7 +70,7 @@ def test_freeze_and_thaw(family: Family) -> None:
     freeze(family.parent)
     until(lambda: is_frozen(family.parent))
     assert not is_frozen(family.child)
-    freeze_tree(family.parent)
+    freeze(family.child)
     until(lambda: is_frozen(family.child))
     assert is_running(family.child)
     thaw(family.parent)

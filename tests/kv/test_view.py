@@ -19,7 +19,6 @@ def test_an_empty_store(store: Store) -> None:
     assert reader.get("a", NOW) is None
     assert reader.mget([], NOW) == []
     assert reader.page("", None, 10, NOW) == Page([], None)
-    assert reader.range_page("a", "b", None, 10, NOW) == Page([], None)
     assert reader.count_prefix("", NOW) == 0
     assert reader.features() == ()
 

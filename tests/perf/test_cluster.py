@@ -40,12 +40,18 @@ def test_the_files_are_those_of_a_cluster(tmp_path: Path) -> None:
     assert all(raft.raft_dir.is_relative_to(tmp_path.resolve()) for raft in rafts)
 
 
+def ignored_interrupt() -> None:
+    """As a shell starts what is in its background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def start(directory: Path, *flags: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "diag.perf.cluster", "--directory", str(directory), *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=ignored_interrupt,  # noqa: PLW1509
     )
 
 

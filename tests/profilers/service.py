@@ -1,22 +1,32 @@
 """Program: a small asyncio service that profiles itself, driven by JSON lines. ``service.py [--option ...]``
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
+``commits`` (a thread commits to LMDB), ``compress`` (a thread compresses), ``waits`` (tasks that wait),
 ``churn`` (allocates and frees 100 kB), ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``,
-``no-py-spy``, ``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM
-closes the profilers).
+``no-py-spy``, ``no-ptrace`` (a seccomp filter refuses it), ``worker-loop`` (the loop is not in the main
+thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
 """
 
 import asyncio
 import ctypes
+import errno
+import itertools
 import json
 import os
+import platform
+import random
 import signal
+import struct
 import sys
+import tempfile
 import threading
 import time
+import zlib
 from collections import defaultdict
 from dataclasses import asdict
 from typing import Any
+
+import lmdb
 
 from diag.errors import MetaError
 from diag.profilers.capture import Capture
@@ -27,10 +37,15 @@ from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
 PR_SET_DUMPABLE = 4
 PR_CAPBSET_DROP = 24
 CAP_SYS_PTRACE = 19
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_MODE_FILTER = 2
+PTRACE = {"x86_64": 101, "aarch64": 117}
 
 
 def spin(seconds: float) -> None:
-    end = time.thread_time() + seconds
+    # of another length each time, so as not to keep step with the kernel's tick
+    end = time.thread_time() + seconds * random.uniform(0.5, 1.5)
     while time.thread_time() < end:
         sum(range(50))
 
@@ -55,6 +70,51 @@ def churned() -> int:
     return len(bytearray(100_000))
 
 
+class Filter(ctypes.Structure):
+    """struct sock_fprog of the kernel: a BPF program."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
+
+
+def refuse_ptrace() -> None:
+    """As container runtimes do: the system call answers EPERM, here and in every child."""
+    program = b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (0x20, 0, 0, 0),  # load the number of the system call
+            (0x15, 0, 1, PTRACE[platform.machine()]),  # unless it is this one, skip an instruction
+            (0x06, 0, 0, 0x00050000 | errno.EPERM),
+            (0x06, 0, 0, 0x7FFF0000),  # allowed
+        )
+    )
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Filter(len(program) // 8, program)))
+
+
+def compress() -> None:
+    noise = os.urandom(1 << 20)
+    while True:
+        zlib.compress(noise)
+
+
+def commits() -> None:
+    with tempfile.TemporaryDirectory() as place, lmdb.open(place, map_size=1 << 28, sync=False) as env:
+        for turn in itertools.count():
+            transaction = env.begin(write=True)
+            for key in range(0, 20_000, 10):
+                transaction.put(b"%08d" % key, b"%0100d" % turn)
+            transaction.commit()
+
+
+async def inner(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def outer(event: asyncio.Event) -> None:
+    await inner(event)
+
+
 class Service:
     def __init__(self, options: set[str]) -> None:
         self.options = options
@@ -77,6 +137,9 @@ class Service:
             for name, work in (("shares", self.shares), ("hold", self.hold), ("churn", self.churn))
             if name in self.options
         ]
+        if "waits" in self.options:
+            background += [asyncio.create_task(outer(asyncio.Event()), name="long wait") for _ in range(3)]
+            background.append(asyncio.create_task(outer(asyncio.Event())))
         reply({"ready": os.getpid()})
         await self.done.wait()
         await self.profilers.close()
@@ -94,6 +157,8 @@ class Service:
             await asyncio.sleep(0)
 
     async def hold(self) -> None:
+        import memray  # noqa: F401 - a first import in mid-profile could outlast the wait below
+
         while self.lock.holder() is None:  # noqa: ASYNC110 - the lock tells nobody when it is taken
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)
@@ -175,10 +240,15 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, *rest])
     if "undumpable" in options:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if "no-ptrace" in options:
+        refuse_ptrace()
     over = threading.Event()
     if "parked" in options:
         for _ in range(10):
             threading.Thread(target=over.wait, name="parked", daemon=True).start()
+    for work in (compress, commits):
+        if work.__name__ in options:
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
     if "worker-loop" in options:
         thread = threading.Thread(target=asyncio.run, args=(serve(options),), name="loop")
         thread.start()

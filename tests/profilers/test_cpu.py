@@ -5,11 +5,12 @@ from diag.profilers.native import ROOT
 from diag.profilers.requests import CpuRequest
 from tests.profilers.conftest import Start, shares, weight_of, weights, work_shares
 
+OUTSIDE = {"engine": "py-spy"}
 ROOTS = ("<module> (", "Thread._bootstrap (", "_run_module_as_main (", ROOT)
 
 
 def test_an_idle_service_gives_a_valid_and_nearly_empty_profile(start: Start) -> None:
-    capture = start().ask("cpu", seconds=0.5, mode="gil")
+    capture = start().ask("cpu", **OUTSIDE, seconds=0.5, mode="gil")
     assert capture["engine"] == "py-spy"
     assert capture["errors"] == 0
     assert capture["samples"] <= 5
@@ -17,14 +18,14 @@ def test_an_idle_service_gives_a_valid_and_nearly_empty_profile(start: Start) ->
 
 
 def test_known_shares_come_out_within_three_points(start: Start) -> None:
-    capture = start("shares").ask("cpu", seconds=4, frequency=800)
+    capture = start("shares").ask("cpu", **OUTSIDE, seconds=4, frequency=800)
     assert work_shares(capture["folded"]) == pytest.approx(shares(capture["spent"]), abs=3)
     assert (capture["unit"], capture["kind"], capture["mode"]) == ("samples", "cpu", "cpu")
     assert 0 < capture["pause_share"] < 1
 
 
 def test_no_stack_is_torn_and_files_have_short_names(start: Start) -> None:
-    capture = start("shares", "parked").ask("cpu", seconds=1)
+    capture = start("shares", "parked").ask("cpu", **OUTSIDE, seconds=1)
     stacks = weights(capture["folded"])
     assert stacks
     assert all(stack.startswith(ROOTS) for stack in stacks)
@@ -33,12 +34,12 @@ def test_no_stack_is_torn_and_files_have_short_names(start: Start) -> None:
 
 @pytest.mark.parametrize("mode", ["cpu", "gil"])
 def test_parked_threads_are_not_on_the_cpu(start: Start, mode: str) -> None:
-    folded = start("shares", "parked").ask("cpu", seconds=1, mode=mode)["folded"]
+    folded = start("shares", "parked").ask("cpu", **OUTSIDE, seconds=1, mode=mode)["folded"]
     assert weight_of(folded, "Event.wait") <= 0.02 * sum(weights(folded).values())
 
 
 def test_wall_has_every_thread_all_the_time(start: Start) -> None:
-    capture = start("parked").ask("cpu", seconds=1, mode="wall")
+    capture = start("parked").ask("cpu", **OUTSIDE, seconds=1, mode="wall")
     stacks = weights(capture["folded"])
     parked = sum(count for stack, count in stacks.items() if stack.startswith("thread parked;"))
     assert parked >= 0.8 * capture["samples"]
@@ -46,13 +47,13 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
 
 
 def test_the_lowest_rate_is_raised_aloud_so_that_it_ends_in_time(start: Start) -> None:
-    capture = start("shares").ask("cpu", seconds=0.2, frequency=1)
+    capture = start("shares").ask("cpu", **OUTSIDE, seconds=0.2, frequency=1)
     assert capture.get("engine") == "py-spy", capture
     assert any("raised from 1 to 10 Hz" in note for note in capture["notes"])
 
 
 def test_native_frames_are_followed(start: Start) -> None:
-    capture = start("shares").ask("cpu", seconds=1, native=True)
+    capture = start("shares").ask("cpu", **OUTSIDE, seconds=1, native=True)
     assert weight_of(capture["folded"], "work_a") > 0
     assert any("lowered from 99 to 50 Hz" in note for note in capture["notes"])
 

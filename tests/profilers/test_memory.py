@@ -1,12 +1,14 @@
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from diag.errors import NoSpace
-from diag.profilers.memory import Memray
+from diag.profilers.memory import Memray, _fold
 from diag.profilers.requests import HeapRequest
 from diag.profilers.span import Span
+from tests.polling import until
 from tests.profilers.conftest import Start, weight_of, weights
 
 MEGABYTES_50 = 50_000_000
@@ -40,7 +42,35 @@ def test_freed_memory_is_no_leak(start: Start) -> None:
 def test_small_objects_are_followed_on_request(start: Start) -> None:
     service = start("shares")
     assert any("512 bytes" in note for note in service.ask("heap", seconds=0.2)["notes"])
-    assert service.ask("heap", seconds=0.2, small_objects=True)["notes"] == []
+    notes = service.ask("heap", seconds=0.2, small_objects=True)["notes"]
+    assert not any("512 bytes" in note for note in notes)
+
+
+@pytest.mark.parametrize("mode", ["peak", "leaks", "allocations"])
+def test_bytes_are_those_that_memray_counts(tmp_path: Path, mode: str) -> None:
+    import memray
+
+    path = tmp_path / "capture.bin"
+    with memray.Tracker(path, trace_python_allocators=True):
+        held = [bytearray(1000 + number) for number in range(1000)]
+        for number in range(1000):
+            bytearray(5000 + number)
+    with memray.FileReader(path) as reader:
+        totals = {
+            "peak": reader.metadata.peak_memory,
+            "leaks": sum(record.size for record in reader.get_leaked_allocation_records()),
+            "allocations": memray._memray.compute_statistics(str(path)).total_memory_allocated,
+        }
+    with path.open("rb") as file:
+        _, _, folded = _fold(file, mode, threading.Event())
+    assert sum(weights(folded.decode()).values()) == totals[mode] >= sum(map(len, held))
+
+
+def test_what_is_given_back_at_once_is_found_with_its_bytes(start: Start) -> None:
+    capture = start("churn").ask("heap", seconds=1, mode="temporary")
+    total = weight_of(capture["folded"], "churned")
+    # each is the bytearray's 100,001 bytes, and nothing else of the function is as large
+    assert total % 100_001 <= 0.01 * total
 
 
 def test_heap_trace_and_heap_again_in_one_process(start: Start) -> None:
@@ -61,3 +91,26 @@ def test_a_capture_that_grows_too_big_ends_early_and_says_so() -> None:
 def test_without_a_place_for_its_file_it_is_refused() -> None:
     with pytest.raises(NoSpace, match="/nonexistent refused it"):
         Memray(Path("/nonexistent"), limit=1000).record(HeapRequest(1), Span(), threading.Event())
+
+
+def test_a_disk_that_fills_up_ends_the_capture_and_is_told(start: Start) -> None:
+    service = start("churn")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(service.temp)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs could be mounted: {mounted.stderr.decode().strip()}")
+    try:
+        profile = service.send("heap", seconds=60, mode="allocations")
+        until(lambda: service.ask("state")["holder"])
+        (service.temp / "filler").write_bytes(bytes(75 << 20))
+        ended = service.result(profile)
+        assert "the disk that holds the capture is nearly full" in " ".join(ended["notes"])
+        assert ended["seconds"] < 60
+        refused = service.ask("heap", seconds=0.2)
+        assert (refused["error"], "make room" in refused["message"]) == ("NoSpace", True)
+        assert service.leftovers() == ["filler"]
+        (service.temp / "filler").unlink()
+        assert weight_of(service.ask("heap", seconds=0.5, mode="allocations")["folded"], "churned")
+    finally:
+        service.stop()
+        subprocess.run(["umount", str(service.temp)], check=True)

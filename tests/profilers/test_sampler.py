@@ -16,7 +16,7 @@ def test_known_shares_come_out_within_five_points(start: Start, loop: tuple[str,
     capture = start("shares", *loop).ask("cpu", seconds=4, frequency=1000, **INSIDE)
     assert work_shares(capture["folded"]) == pytest.approx([60, 30, 10], abs=5)
     assert capture["engine"] == "inprocess"
-    assert capture["notes"] == []
+    assert "line after it" in capture["notes"][0]
 
 
 def test_parked_threads_are_not_on_the_cpu(start: Start) -> None:
@@ -28,7 +28,26 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
     capture = start("parked").ask("cpu", seconds=0.5, mode="wall", **INSIDE)
     stacks = weights(capture["folded"])
     parked = sum(count for stack, count in stacks.items() if stack.startswith("thread parked;"))
-    assert parked >= 0.8 * capture["samples"] > 0
+    threads = sum(count for stack, count in stacks.items() if stack.startswith("thread "))
+    assert parked >= 0.8 * threads > 0
+
+
+@pytest.mark.parametrize("loop", [(), ("uvloop",)])
+def test_wall_has_suspended_tasks_by_name_with_what_they_wait_for(
+    start: Start, loop: tuple[str, ...]
+) -> None:
+    capture = start("waits", *loop).ask("cpu", seconds=1, mode="wall")
+    stacks = weights(capture["folded"])
+    waiting = {stack: count for stack, count in stacks.items() if ";inner (" in stack}
+    ticks = capture["rate_effective"] * capture["seconds"]
+    named, unnamed = (
+        sum(count for stack, count in waiting.items() if stack.startswith(root))
+        for root in ("task long wait;outer (", "task outer;outer (")
+    )
+    assert named == pytest.approx(3 * unnamed, rel=0.01)
+    assert unnamed == pytest.approx(ticks, rel=0.1)
+    assert all("[waits for " in stack for stack in waiting)
+    assert any(stack.startswith("task answer-cpu;") and "[waits for task " in stack for stack in stacks)
 
 
 def test_timer_and_handler_are_taken_away(start: Start) -> None:

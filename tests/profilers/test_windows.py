@@ -124,7 +124,9 @@ def test_a_clock_that_jumps_neither_empties_nor_fills_the_directory(
     assert len(kept.all()) < 6
 
 
-def test_a_clock_that_was_set_back_before_the_start_lets_new_windows_stay(tmp_path: Path, clock: Clock) -> None:
+def test_a_clock_that_was_set_back_before_the_start_lets_new_windows_stay(
+    tmp_path: Path, clock: Clock
+) -> None:
     kept = windows(tmp_path, clock)
     kept.add(one(clock), FOLDED)
     size = kept.size
@@ -135,7 +137,10 @@ def test_a_clock_that_was_set_back_before_the_start_lets_new_windows_stay(tmp_pa
     for _ in range(3):
         clock.go(60)
         again.add(one(clock), FOLDED)
-    assert [window.about.when for window in again.all() if window.about] == [clock.wall - 120, clock.wall - 60]
+    assert [window.about.when for window in again.all() if window.about] == [
+        clock.wall - 120,
+        clock.wall - 60,
+    ]
 
 
 def test_damaged_files_are_told_and_left_out(tmp_path: Path, clock: Clock) -> None:

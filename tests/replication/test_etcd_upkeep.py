@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ async def test_a_member_with_room_is_only_compacted(etcd: EtcdBinary, short_path
         assert (done.compacted, done.defragmented, done.disarmed) == (True, False, False)
         assert 0 < done.used < 1
         assert not (await upkeep.after_compaction(last.revision)).compacted
+
+
+async def test_a_learner_does_nothing_that_its_etcd_refuses(etcd: EtcdBinary, short_path: Path) -> None:
+    first, second = specs(short_path, 2, quota=QUOTA)
+    alone = replace(first, initial_members={first.name: first.advertise})
+    async with running([EtcdMember(alone, etcd)]) as [client]:
+        last = await client.put(b"k", b"v")
+        await client.add_member(second.peer_url(second.advertise), learner=True)
+        async with running([EtcdMember(replace(second, existing=True), etcd)]) as [learner]:
+            assert (await learner.status()).learner
+            done = await EtcdUpkeep(learner, QUOTA).after_compaction(last.revision)
+            assert (done.compacted, done.defragmented, done.disarmed) == (False, False, False)
 
 
 async def test_a_full_member_takes_writes_again(etcd: EtcdBinary, short_path: Path) -> None:

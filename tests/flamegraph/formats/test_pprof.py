@@ -161,7 +161,7 @@ def test_what_is_wrong_is_named_with_its_place(data: bytes, place: str) -> None:
         parsed(data)
 
 
-@pytest.mark.parametrize("data", [WHOLE[:-1], gzip.compress(WHOLE)[:-9]])
+@pytest.mark.parametrize("data", [WHOLE[:-1], gzip.compress(WHOLE, mtime=0)[:-9]])
 def test_a_file_cut_off_is_a_sentence(data: bytes) -> None:
     with pytest.raises(InputError, match="ends early"):
         parsed(data)
@@ -279,3 +279,30 @@ def test_several_labels_stay_in_their_order() -> None:
     write(Profile.from_stacks(stacks, metadata={"labels": "request,user"}), file, "pprof")
     again = read(io.BytesIO(file.getvalue()), labels=("user", "request"))
     assert dict(again.stacks()) == dict(stacks)
+
+
+def test_samples_of_a_known_period_are_time_too() -> None:
+    before = Profile.from_stacks(
+        [(("a", "b"), 3), (("a",), 1)],
+        metadata={"period_ns": "10000000", "period_type": "wall", "engine": "x"},
+    )
+    data = written(before)
+    time = parsed(data)
+    assert (time.unit, dict(time.stacks())) == ("microseconds", {("a", "b"): 30_000, ("a",): 10_000})
+    assert time.metadata == {"sample_type": "wall", "engine": "x", "samples": "4"}
+    counts = parsed(data, sample_type="samples")
+    assert dict(counts.stacks()) == dict(before.stacks())
+    assert counts.metadata == {"sample_type": "samples", **before.metadata}
+    assert written(counts) == data
+
+
+@pytest.mark.parametrize("period", ["", "0", "-1", "x", "1.5", "9" * 30, str(1 << 61)])
+def test_a_period_that_tells_no_time_is_left_out(period: str) -> None:
+    profile = Profile.from_stacks([(("a",), 8)], metadata={"period_ns": period})
+    assert dict(parsed(written(profile)).stacks()) == {("a",): 8}
+
+
+def test_only_samples_have_a_period() -> None:
+    profile = Profile.from_stacks([(("a",), 8)], unit="bytes", metadata={"period_ns": "10"})
+    again = parsed(written(profile))
+    assert (again.unit, dict(again.stacks())) == ("bytes", {("a",): 8})
