@@ -2,7 +2,8 @@
 
 It reads the tracker's stream of allocations, so that the memory this takes, and the time, are not the
 service's. A line ``held`` or ``peak`` on its input is answered by a line of JSON, the bytes that follow and
-what they are, and by folded stacks. The peak is the largest of its looks, about one a second. It ends with
+what they are, and by folded stacks. What is told is a
+moment old, as long as the stream took. The peak is the largest of its looks, about one a second. It ends with
 its input.
 """
 

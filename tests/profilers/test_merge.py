@@ -35,7 +35,8 @@ def test_nothing() -> None:
         ("stack", b"main (a.py:1) 5\nmain (a.py:1);work (a.py:2) 5\n"),
         (
             "label",
-            b"request: GET /x;main (a.py:1);work (a.py:2) 5\nrequest: PUT /y;main (a.py:1) 4\nmain (a.py:1) 1\n",
+            b"request: GET /x;main (a.py:1);work (a.py:2) 5\nrequest: PUT /y;main (a.py:1) 4\n"
+            b"main (a.py:1) 1\n",
         ),
         (
             "request",
