@@ -46,8 +46,13 @@ flamegraph: $(STAMP)  ## flame graphs of a node under load (SECONDS=8 WORKLOAD=s
 	@$(BIN)/python -m diag.perf.flamegraph_job --seconds $(SECONDS) --workload $(WORKLOAD) --out build/flamegraph
 
 # Tests wait more than they compute, so there are more processes than cores; a file's tests share what it set up.
-test: $(STAMP)  ## run the tests (JOBS=3 at once, ARGS=...)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: $(STAMP)  ## run the tests, JOBS=3 at once, or ARGS="tests/kv -k put" one after the other
+ifeq ($(ARGS),)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not long and not alone"
+	@$(BIN)/python -m pytest -m "alone and not long"
+else
+	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 test-long: $(STAMP)  ## tests that start a cluster of their own each: a quarter of an hour
 	@$(BIN)/python -m pytest -m long $(ARGS)

@@ -45,7 +45,7 @@ async def test_the_profile_shows_the_operation(
     if kind == "heap":
         params |= {"small_objects": "true", "mode": "allocations"}
     else:
-        params |= {"rate": "500"}  # the operation takes some ten milliseconds
+        params |= {"frequency": "500"}  # the operation takes some ten milliseconds
     response = await node.http.get(OPERATION, params=params)
     assert response.status_code == 200, response.text
     assert function in response.text
@@ -59,11 +59,11 @@ async def test_the_profile_shows_the_operation(
 
 
 async def test_a_snapshot_is_written_while_it_is_profiled(node: Served) -> None:
-    await fill(node, 2000)
+    await fill(node, 500)  # fewer than the node itself takes a snapshot after
     before = node.log.status()
     assert before.snapshot is None or before.snapshot.log_id != before.last_applied
     response = await node.http.get(OPERATION, params={"name": "snapshot", "kind": "heap"})
-    assert "2000 keys" in response.headers["x-profile-notes"]
+    assert "500 keys" in response.headers["x-profile-notes"]
     after = node.log.status()
     assert after.snapshot is not None
     assert after.snapshot.log_id == before.last_applied

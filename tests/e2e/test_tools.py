@@ -1,5 +1,6 @@
 """The tools that users have already: Go's pprof by nothing but the address, and speedscope."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ def pprof(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     go = shutil.which("go")
     if not go:
         pytest.skip("go is not installed; its pprof cannot be asked")
-    environment = {"PPROF_TMPDIR": str(directory), "HOME": str(directory), "PATH": "/usr/bin:/bin"}
+    environment = os.environ | {"PPROF_TMPDIR": str(directory)}
     run = subprocess.run(
         [go, "tool", "pprof", *arguments], capture_output=True, text=True, timeout=100, env=environment
     )

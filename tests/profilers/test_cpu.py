@@ -5,6 +5,8 @@ from diag.profilers.native import ROOT
 from diag.profilers.requests import CpuRequest
 from tests.profilers.conftest import Start, shares, weight_of, weights, work_shares
 
+pytestmark = pytest.mark.alone
+
 OUTSIDE = {"engine": "py-spy"}
 ROOTS = ("<module> (", "Thread._bootstrap (", "_run_module_as_main (", ROOT)
 

@@ -6,6 +6,8 @@ import pytest
 from diag.profilers.native import ROOT
 from tests.profilers.conftest import Start, weight_of, weights, work_shares
 
+pytestmark = pytest.mark.alone
+
 SIGNAL = {"engine": "signal"}
 ROOTS = ("<module> (", "Thread._bootstrap (", "_run_module_as_main (", ROOT)
 

@@ -2,6 +2,8 @@ import pytest
 
 from tests.profilers.conftest import Start, weight_of, weights, work_shares
 
+pytestmark = pytest.mark.alone
+
 INSIDE = {"engine": "inprocess"}
 
 

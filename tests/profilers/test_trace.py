@@ -10,6 +10,8 @@ from diag.profilers.requests import TraceRequest
 from diag.profilers.trace import fold_stats, trace
 from tests.profilers.conftest import Start, shares, weights, work_shares
 
+pytestmark = pytest.mark.alone
+
 
 def test_no_calls_fold_to_nothing() -> None:
     assert fold_stats({}) == {}
