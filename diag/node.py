@@ -6,6 +6,7 @@ left behind.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import sys
@@ -16,6 +17,7 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import TypeAlias
 
+from diag.admin.always import Always
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
 from diag.admin.door import Door
@@ -25,7 +27,7 @@ from diag.admin.server import AdminServer
 from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
 from diag.config.model import RaftConfig
-from diag.errors import Compacted
+from diag.errors import Compacted, StoreError
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
@@ -36,8 +38,11 @@ from diag.metrics.registry import Metrics
 from diag.profilers.about import Load
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
+from diag.profilers.lifelong import MemoryFromStart
 from diag.profilers.lock import ProfileLock
 from diag.profilers.shelf import PROFILES_DIR, Shelf
+from diag.profilers.turns import Turns
+from diag.profilers.windows import WINDOWS_DIR, Windows
 from diag.replication import NodeAddress
 from diag.replication.cluster import ClusterEngine
 from diag.replication.embedded import EmbeddedEngine
@@ -64,6 +69,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._running = AsyncExitStack()
+        self._life = MemoryFromStart() if config.profiling.memory_from_start else None
         self.grpc_address = ""
         self.admin_address = ""
 
@@ -110,6 +116,8 @@ class Node:
         )
 
     async def _start(self) -> None:
+        if self._life is not None:
+            await self._begin(self._life.start, self._life.stop)
         engine = self._engine = self._make_engine()
         await self._begin(engine.start, engine.stop)
         log, store = engine.log, engine.store
@@ -160,8 +168,11 @@ class Node:
     async def _start_admin(self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag) -> Tunnel:
         config, log = self._config, engine.log
         token = config.admin.token.get_secret_value() if config.admin.token else None
-        lock = ProfileLock()
-        profilers = Profilers(lock)
+        lock, turns = ProfileLock(), Turns()
+        profilers = Profilers(lock, turns=turns, life=self._life)
+        keeper = self._make_keeper(load_of(metrics, lag))
+        windows = self._make_windows()
+        always = Always(config.profiling, windows, turns, keeper, metrics, lag)
         data_dir = config.raft_config.raft_dir
         cluster = engine if isinstance(engine, ClusterEngine) else None
         parts = Parts(
@@ -170,10 +181,12 @@ class Node:
                 *(log, metrics, lag, self.version(), source_hash()),
                 peers=(lambda: peer_traffic(cluster.seen, config.raft_config.id)) if cluster else None,
                 etcd=(lambda: etcd_figures(cluster.seen)) if cluster else None,
+                profiling=always.figures if config.profiling.continuous else None,
             ),
             profilers=profilers,
             profile_lock=lock,
-            keeper=self._make_keeper(load_of(metrics, lag)),
+            keeper=keeper,
+            windows=windows,
             guard=Guard(token, config.admin.token_file),
             checks=node_checks(
                 *(log, lag, data_dir, reader.features),
@@ -197,6 +210,11 @@ class Node:
         self.admin_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
         self._running.push_async_callback(profilers.close)
+        if config.profiling.continuous:
+            await self._begin(always.start, always.close)
+        else:
+            with contextlib.suppress(StoreError):  # what an earlier run kept, where it can be read
+                await asyncio.to_thread(windows.load)
         tunnel = Tunnel(app)
         self._running.push_async_callback(tunnel.close)
         return tunnel
@@ -206,6 +224,10 @@ class Node:
         shelf = Shelf(raft.raft_dir / PROFILES_DIR, limits.keep_count, limits.keep_bytes)
         shelf.clean()
         return Keeper(shelf, node_id=raft.id, version=self.version(), load=load)
+
+    def _make_windows(self) -> Windows:
+        raft, limits = self._config.raft_config, self._config.profiling
+        return Windows(raft.raft_dir / WINDOWS_DIR, limits.continuous_hours, limits.continuous_bytes)
 
     async def _begin(self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]) -> None:
         await start()

@@ -19,6 +19,7 @@ from diag.profilers.capture import Capture
 from diag.profilers.labels import LABEL
 
 FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
+COMPARED = ("svg", "html", "text", "json")
 MEDIA_TYPES = {
     "svg": "image/svg+xml",
     "html": "text/html; charset=utf-8",
@@ -48,6 +49,26 @@ def form_of(request: Request, asked: str | None, forms: Sequence[str] = FORMS) -
     if accept is None and request.headers.get("user-agent", "").startswith("Go-http-client"):
         return "pprof"
     return "folded" if "text/plain" in (accept or "") and "image/" not in (accept or "") else "svg"
+
+
+def form_or_account(request: Request, asked: str | None) -> str:
+    """As ``form_of``, for a profile that is kept; ``json`` is its account alone."""
+    accept = request.headers.get("accept", "")
+    if asked == "json" or (asked is None and "application/json" in accept and "image/" not in accept):
+        return "json"
+    return form_of(request, asked, (*FORMS, "json"))
+
+
+def compared_form(request: Request, asked: str | None = None) -> str:
+    """How two profiles are compared: as was asked for, else as is accepted, else as the picture."""
+    if asked is not None:
+        return queries.one_of("format", asked, COMPARED)
+    accept = request.headers.get("accept", "")
+    if "image/" in accept:
+        return "svg"
+    if "application/json" in accept:
+        return "json"
+    return "text" if "text/plain" in accept else "svg"
 
 
 async def answer(capture: Capture, form: str, *node_ids: int) -> Response:

@@ -20,6 +20,7 @@ from diag.admin import (
     members,
     operation,
     profiles,
+    ranges,
 )
 from diag.admin.background import Background
 from diag.admin.checks import Check
@@ -31,6 +32,7 @@ from diag.admin.views import Views
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
+from diag.profilers.windows import Windows
 from diag.replication import Membership, OrderedLog, Peers
 
 
@@ -47,6 +49,7 @@ class Parts:
     profilers: Profilers
     profile_lock: ProfileLock
     keeper: Keeper
+    windows: Windows
     guard: Guard
     checks: Sequence[Check]
     config_text: Callable[[], str]
@@ -83,9 +86,10 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(members.router(parts.log, parts.membership, parts.guard))
     app.include_router(profiles.router(parts.profilers, parts.keeper, relay, parts.guard))
     starts = Starts(background)
+    app.include_router(ranges.router(parts.windows, relay, parts.guard))
     app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
     app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, parts.guard))
     app.include_router(hot.router(parts.profilers, relay, parts.guard))
-    app.include_router(home.router(parts.log, parts.profile_lock, parts.guard))
+    app.include_router(home.router(parts.log, parts.profile_lock, parts.windows, parts.guard))
     return app

@@ -33,7 +33,8 @@ class Caption:
     """What stands around the picture; ``unit`` is what the widths count.
 
     ``metadata`` is for formats that hold more than stacks; its ``labels`` are those that outermost frames
-    stand for.
+    stand for. ``rests_on`` is how many samples there are, and how many in what it is
+    compared to, where the weights do not say so.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Caption:
     notes: tuple[str, ...]
     unit: str
     metadata: dict[str, str] = field(default_factory=dict)
+    rests_on: tuple[int, ...] = ()
 
 
 async def draw(folded: bytes, caption: Caption, form: str = "svg", base: bytes | None = None) -> bytes:
@@ -71,7 +73,10 @@ def made(folded: bytes, caption: Caption, form: str, base: bytes | None) -> byte
     profile = read_folded(io.BytesIO(folded), caption.unit)
     subject: Profile | Diff = profile
     if base is not None:
-        subject = flamegraph.diff(read_folded(io.BytesIO(base), caption.unit), profile)
+        compared = read_folded(io.BytesIO(base), caption.unit)
+        for one, samples in zip((profile, compared), caption.rests_on, strict=False):
+            one.metadata["samples"] = str(samples)
+        subject = flamegraph.diff(compared, profile)
         if form in ("text", "json"):
             return _told(subject, form).encode()
     if form in ("svg", "html"):

@@ -11,6 +11,7 @@ from diag.admin import queries
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.profilers.lock import ProfileLock
+from diag.profilers.windows import Windows
 from diag.replication import OrderedLog
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -42,6 +43,11 @@ _PROFILES = (
     _Link("/debug/pprof/profile?seconds=5&node=all", "CPU flame graph of all nodes at the same time"),
     _Link("/debug/pprof/profile?seconds=5&node=all&format=zip", "each node's own, in an archive"),
 )
+_ALWAYS = (
+    _Link("/debug/profiles/range?from=-15m", "CPU flame graph of the last 15 minutes"),
+    _Link("/debug/profiles/range?from=-1d", "the same of a day"),
+    _Link("/debug/profiles/range?from=-15m&by=request", "the same by request"),
+)
 _STATE = (
     _Link("/v1/cluster/status", "status of this node"),
     _Link("/v1/cluster/status?node=all", "status of all nodes"),
@@ -66,8 +72,8 @@ _PARAMETERS = (
 )
 
 
-def router(log: OrderedLog, lock: ProfileLock, guard: Guard) -> APIRouter:
-    """``lock`` is only looked at, to say who holds it."""
+def router(log: OrderedLog, lock: ProfileLock, windows: Windows, guard: Guard) -> APIRouter:
+    """``lock`` is only looked at, to say who holds it, and ``windows`` to say whether there are any."""
     routes = APIRouter(dependencies=[Depends(guard)])
 
     @routes.api_route("/debug/home", methods=READ)
@@ -76,12 +82,12 @@ def router(log: OrderedLog, lock: ProfileLock, guard: Guard) -> APIRouter:
     async def home(request: Request) -> HTMLResponse:
         queries.only(request, [])
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
-        return HTMLResponse(_page(log, lock), headers=headers)
+        return HTMLResponse(_page(log, lock, windows), headers=headers)
 
     return routes
 
 
-def _page(log: OrderedLog, lock: ProfileLock) -> str:
+def _page(log: OrderedLog, lock: ProfileLock, windows: Windows) -> str:
     status = log.status()
     holder = lock.holder()
     title = escape(f"Meta node {status.node.name}")
@@ -89,12 +95,13 @@ def _page(log: OrderedLog, lock: ProfileLock) -> str:
         f"{status.state} in term {status.term}, applied {status.last_applied.index}, "
         f"last seq {status.last_seq}, {status.key_count} keys, {status.db_size} bytes."
     )
+    links = (*_PROFILES, *_ALWAYS) if windows.all() else _PROFILES
     running = f"{holder.name}, {holder.remaining:.0f} s to go" if holder else "none"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><h1>{title}</h1>"
         f"<p>{escape(state)} Running profile: {escape(running)}.</p>"
-        f"<h2>Profiles</h2>{_table(_PROFILES)}<p><code>{escape(_PARAMETERS)}</code></p>"
+        f"<h2>Profiles</h2>{_table(links)}<p><code>{escape(_PARAMETERS)}</code></p>"
         f"<h2>State</h2>{_table(_STATE)}<h2>Actions</h2>{_table(_ACTIONS)}</body></html>\n"
     )
 

@@ -23,8 +23,6 @@ from diag.profilers.keeper import Keeper
 from diag.profilers.requests import CPU_BY
 from diag.replication import NodeAddress
 
-_COMPARED = ("svg", "html", "text", "json")
-
 #: An id or a name, and the node that keeps it, None for this one.
 Key = tuple[str, str | None]
 
@@ -64,7 +62,7 @@ class _Kept:
     async def get(self, request: Request, key: str) -> Response:
         params = queries.only(request, ["format", "by", *PARAMETERS])
         by = queries.one_of("by", params.pop("by", CPU_BY[0]), CPU_BY)
-        form = _form_of(request, params.pop("format", None))
+        form = answers.form_or_account(request, params.pop("format", None))
         target = self._relay.one(request, params)
         checked_key(key)
         if target is not None:
@@ -76,7 +74,7 @@ class _Kept:
 
     async def diff(self, request: Request, base: str, new: str) -> Response:
         params = queries.only(request, ["format", *PARAMETERS])
-        form = queries.one_of("format", params.pop("format", _compared_form(request)), _COMPARED)
+        form = answers.compared_form(request, params.pop("format", None))
         target = self._relay.one(request, params)
         parted = elsewhere.parted(base), elsewhere.parted(new)
         if target is not None:
@@ -155,23 +153,6 @@ class _Kept:
             return await elsewhere.fetched(self._relay, request, node, key)
         self._starts.require_kept(key)
         return await self._keeper.capture(key)
-
-
-def _form_of(request: Request, asked: str | None) -> str:
-    """As for a profile that is taken now; ``json`` is its account alone."""
-    accept = request.headers.get("accept", "")
-    if asked == "json" or (asked is None and "application/json" in accept and "image/" not in accept):
-        return "json"
-    return answers.form_of(request, asked, (*answers.FORMS, "json"))
-
-
-def _compared_form(request: Request) -> str:
-    accept = request.headers.get("accept", "")
-    if "image/" in accept:
-        return "svg"
-    if "application/json" in accept:
-        return "json"
-    return "text" if "text/plain" in accept else "svg"
 
 
 def _of_node(node: NodeAddress, result: Any) -> dict[str, Any]:

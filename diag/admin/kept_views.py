@@ -1,6 +1,5 @@
 """Kept profiles as people and programs read them: JSON, a note under a picture, a caption of a comparison."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,7 @@ from fastapi.responses import JSONResponse
 
 from diag.admin.draw import Caption
 from diag.admin.starts import Started
-from diag.profilers.about import About
+from diag.profilers.about import About, moment
 from diag.profilers.capture import Capture
 from diag.profilers.shelf import Entry
 
@@ -44,12 +43,6 @@ def of_entry(entry: Entry) -> dict[str, Any]:
 def of_about(about: About) -> dict[str, Any]:
     """A kept profile's account."""
     return about.as_dict() | {"when": moment(about.when), "state": "kept"}
-
-
-def moment(when: float) -> str:
-    """Seconds since 1970 as RFC 3339 has them, in UTC, to the millisecond."""
-    second, millis = divmod(int(when * 1000), 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{millis:03}Z"
 
 
 def noted(about: About, capture: Capture) -> Capture:

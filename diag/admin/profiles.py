@@ -20,6 +20,7 @@ from diag.profilers.about import checked_name
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
+from diag.profilers.lifelong import MODES
 from diag.profilers.requests import TraceRequest
 from diag.replication import NodeAddress
 
@@ -36,6 +37,10 @@ def router(profilers: Profilers, keeper: Keeper, relay: Relay, guard: Guard) -> 
     @routes.get("/debug/mem/pprof/profile")
     async def heap(request: Request) -> Response:
         return await _profile(request, "heap", profilers, keeper, relay)
+
+    @routes.get("/debug/pprof/memory")
+    async def memory(request: Request) -> Response:
+        return await _memory(request, profilers, keeper, relay)
 
     @routes.get("/debug/pprof/trace")
     async def trace(request: Request) -> Response:
@@ -73,6 +78,25 @@ async def _profile(
         every = _Every(partial(take, relay, here, question, kind, wanted.seconds))
         taken = await keep_after(keeper, every.take, name=name, nodes=every.nodes)
         return await every.answer(taken, form)
+
+    return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
+
+
+async def _memory(request: Request, profilers: Profilers, keeper: Keeper, relay: Relay) -> Response:
+    params = queries.only(request, ["mode", "format", "name", *PARAMETERS])
+    form = form_of(request, params.pop("format", None))
+    name = checked_name(params.pop("name")) if "name" in params else None
+    mode = queries.one_of("mode", params.pop("mode", MODES[0]), MODES)
+    target = relay.one(request, params)
+    if target is not None:
+        return await relay.pass_on(request, target, 2 * MARGIN)
+    await keeper.require_free(name)
+
+    async def run() -> Response:
+        taken = await keep_after(
+            keeper, lambda: profilers.memory(mode), name=name, nodes=lambda: (relay.own(),)
+        )
+        return taken.mark(await _of_one(taken.capture, form, relay.own()))
 
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from diag.cli import kept
+from diag.cli import kept, ranges
 from diag.cli.admin_client import admin_options, fetch, node_option, of_node
 from diag.cli.kinds import Seconds
 from diag.cli.output import FORMS, form_for, output_option, write
@@ -19,7 +19,7 @@ _FORMAT = click.option(
 _NAME = click.option("--name", help="What the node calls the profile it keeps, such as before-upgrade.")
 
 
-@click.group(commands=kept.COMMANDS)
+@click.group(commands=(*kept.COMMANDS, ranges.range_))
 def profile() -> None:
     """Take a profile of a running node, or see those that it keeps."""
 

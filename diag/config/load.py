@@ -9,10 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from diag.config.model import Config, RaftConfig, Section
+from diag.config.model import Config, Profiling, RaftConfig, Section
 from diag.errors import ConfigError
 
 CONFIG_FILE_VARIABLE = "METASRV_CONFIG_FILE"
+
+_SECRETS = ("secret", "token", "authorization")
 
 
 def load_config(path: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Config:
@@ -57,7 +59,7 @@ def _sentence(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         nearest = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.0)
         return f"unknown key {key}; the nearest known one is {nearest[0]}"
-    shown = "***" if "secret" in key or "token" in key else repr(detail["input"])
+    shown = "***" if any(word in key for word in _SECRETS) else repr(detail["input"])
     allowed = detail["msg"].removeprefix("Value error, ")
     return f"{key} = {shown} cannot be used: {allowed}"
 
@@ -77,6 +79,7 @@ def _check(config: Config) -> None:
         raise ConfigError("admin.token is empty or the redacted ***; give the token itself, or a token_file")
     _check_membership(config.raft_config)
     _check_etcd(config.raft_config)
+    _check_profiling(config.profiling)
     for role in ("admin", "grpc"):
         cert, key = getattr(config, f"{role}_tls_server_cert"), getattr(config, f"{role}_tls_server_key")
         if bool(cert) != bool(key):
@@ -101,6 +104,25 @@ def _check_etcd(raft: RaftConfig) -> None:
             f"raft_config.etcd_election_timeout = {raft.etcd_election_timeout} must be at least five times "
             f"etcd_heartbeat_interval = {raft.etcd_heartbeat_interval}, or members depose a healthy leader"
         )
+
+
+def _check_profiling(profiling: Profiling) -> None:
+    needless = sorted(
+        {"push_url", "triggers"} & profiling.model_fields_set if not profiling.continuous else set()
+    )
+    if needless:
+        raise ConfigError(
+            f"profiling.{needless[0]} is about always-on profiling, which is off: set profiling.continuous "
+            "= true"
+        )
+    if profiling.continuous_hours * 3600 < profiling.continuous_window_seconds:
+        raise ConfigError(
+            f"profiling.continuous_hours = {profiling.continuous_hours:g} is shorter than one window of "
+            f"{profiling.continuous_window_seconds:g} s; windows would be gone before they are there"
+        )
+    for name in ("push_authorization", "push_tenant"):
+        if getattr(profiling, name) is not None and profiling.push_url is None:
+            raise ConfigError(f"profiling.{name} goes with profiling.push_url, which is not set")
 
 
 def _check_membership(raft: RaftConfig) -> None:

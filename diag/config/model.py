@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -36,6 +37,29 @@ def _secret(value: SecretStr) -> SecretStr:
     if value.get_secret_value() in {"", "***"}:
         raise ValueError("expected the secret itself, neither empty nor the redacted ***")
     return value
+
+
+def _server(value: str) -> str:
+    url = urlsplit(value)
+    try:
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:  # the port is no number, or too large
+        usable = False
+    if not usable or url.query or url.fragment or url.username or not _visible(value):
+        raise ValueError(
+            "expected http://host:port or https://host:port, perhaps with a path, and nothing more"
+        )
+    return value
+
+
+def _header(value: SecretStr) -> SecretStr:
+    if not all(map(_visible, value.get_secret_value().split(" "))):
+        raise ValueError("expected what a header carries: visible ASCII characters and single spaces")
+    return value
+
+
+def _visible(text: str) -> bool:
+    return bool(text) and all("!" <= letter <= "~" for letter in text)
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -170,11 +194,47 @@ class Admin(Section):
     token_file: Path | None = None
 
 
+class ProfilingTriggers(Section):
+    """When a node with always-on profiling keeps a profile by itself; 0 leaves a trigger out.
+
+    ``loop_lag_ms`` is the event loop's delay; ``p99_ms`` holds when more than a hundredth of the calls of the
+    last ten seconds took longer (rounded up to 1, 2, 3, 4, 5 or 7 times a power of ten);
+    ``rss_growth_bytes`` is within ten minutes; ``cpu_percent`` is of one processor, over ten seconds. Such a
+    profile has ``seconds`` at ``frequency`` Hz after what was sampled before. Each trigger rests for
+    ``cooldown_seconds``; of such profiles the last ``keep_count`` stay.
+    """
+
+    loop_lag_ms: Count = 500
+    p99_ms: Annotated[int, Field(ge=0, le=70_000)] = 0
+    rss_growth_bytes: Count = 0
+    cpu_percent: Count = 0
+    seconds: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = 10.0
+    frequency: Annotated[int, Field(ge=1, le=1000)] = 99
+    cooldown_seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 600.0
+    keep_count: Positive = 20
+
+
 class Profiling(Section):
-    """How many profiles a node keeps, and how many bytes of them; a count of 0 keeps none."""
+    """How many profiles a node keeps, and how many bytes of them; a count of 0 keeps none.
+
+    ``continuous`` samples always, in windows that are kept for ``continuous_hours`` in ``continuous_bytes``,
+    and sends them to the Pyroscope-compatible server at ``push_url`` where that is set. ``memory_from_start``
+    follows every allocation of the process's life.
+    """
 
     keep_count: Count = 200
     keep_bytes: Positive = 64 * 1024 * 1024
+    memory_from_start: bool = False
+    continuous: bool = False
+    continuous_window_seconds: Annotated[float, Field(ge=1, le=300, allow_inf_nan=False)] = 60.0
+    continuous_frequency: Annotated[int, Field(ge=1, le=100)] = 19
+    continuous_hours: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
+    continuous_bytes: Annotated[int, Field(ge=1024 * 1024)] = 64 * 1024 * 1024
+    push_url: Annotated[str, AfterValidator(_server)] | None = None
+    push_name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,99}$")] = "metadiag"
+    push_authorization: Annotated[Secret, AfterValidator(_header)] | None = None
+    push_tenant: Annotated[str, Field(pattern=r"^[!-~]{1,150}$")] | None = None
+    triggers: ProfilingTriggers = ProfilingTriggers()
 
 
 class Config(Section):

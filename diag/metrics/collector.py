@@ -10,7 +10,7 @@ from diag.metrics import names
 from diag.metrics.delays import Histogram, Summary
 from diag.metrics.lag import LoopLag
 from diag.metrics.names import Family
-from diag.metrics.others import EtcdCollector, PeerCollector
+from diag.metrics.others import EtcdCollector, PeerCollector, ProfilingCollector, ProfilingFigures
 from diag.metrics.peers import PeerTraffic
 from diag.metrics.registry import Metrics
 from diag.metrics.samples import empty, labelled, sample_name
@@ -26,11 +26,12 @@ def node_registry(
     *,
     peers: Callable[[], PeerTraffic] | None = None,
     etcd: Callable[[], Mapping[str, float]] | None = None,
+    profiling: Callable[[], ProfilingFigures] | None = None,
 ) -> CollectorRegistry:
     """A registry of this node alone: its own families, and the process figures under their usual names.
 
     ``peers`` and ``etcd`` stand with an engine that has peers, and give what was last heard of them and of
-    the node's etcd member, at once: a scrape waits for nobody.
+    the node's etcd member, at once: a scrape waits for nobody. ``profiling`` stands with always-on profiling.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(log, metrics, lag, version, sha))
@@ -38,6 +39,8 @@ def node_registry(
         registry.register(PeerCollector(peers))
     if etcd is not None:
         registry.register(EtcdCollector(etcd))
+    if profiling is not None:
+        registry.register(ProfilingCollector(profiling))
     ProcessCollector(registry=registry)
     return registry
 

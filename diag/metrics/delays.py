@@ -31,6 +31,14 @@ class Histogram:
         self.sum_ms += milliseconds
         self._counts[bisect_left(BOUNDS_MS, milliseconds)] += 1
 
+    def count(self) -> int:
+        """All delays."""
+        return sum(self._counts)
+
+    def over(self, milliseconds: float) -> int:
+        """Delays above the first of ``BOUNDS_MS`` that is not below ``milliseconds``."""
+        return sum(self._counts[bisect_left(BOUNDS_MS, milliseconds) + 1 :])
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative ``(le, count)`` pairs in ascending order, ``+Inf`` last."""
         total, pairs = 0, []

@@ -121,6 +121,21 @@ RPC_DELAY_WRITE_MS = Family(
     "metasrv_meta_network_rpc_delay_write_ms", "histogram", "Time to serve a write in ms."
 )
 
+#: Families of a node with always-on profiling.
+PROFILING = _families(
+    "profiling",
+    ("windows", "gauge", "Windows of always-on profiling on the disk."),
+    ("window_bytes", "gauge", "Bytes of those windows."),
+    ("windows_kept", "counter", "Windows of always-on profiling that were kept."),
+    ("windows_dropped", "counter", "Windows of always-on profiling that could not be kept."),
+    ("pushes", "counter", "Windows sent to the profile server."),
+    ("pushes_failed", "counter", "Attempts to send a window that failed."),
+    ("pushes_dropped", "counter", "Windows that were given up before they were sent."),
+)
+TRIGGERS_FIRED = Family(
+    "metasrv_profiling_triggers_fired", "counter", "Times a trigger kept a profile.", ("trigger",)
+)
+
 #: Families with one unlabelled sample.
 PLAIN = SERVER + STORAGE + NETWORK
 

@@ -1,16 +1,44 @@
-"""The families of a node that is not alone: about its peers, and about its etcd member."""
+"""The families that not every node has: about its peers, its etcd member, and always-on profiling."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from diag.metrics import names
 from diag.metrics.peers import PeerTraffic
-from diag.metrics.samples import empty, labelled
+from diag.metrics.samples import empty, labelled, sample_name
 
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
+
+
+class ProfilingFigures(NamedTuple):
+    """``plain`` by the name of its family without the prefix, ``fired`` by trigger."""
+
+    plain: Mapping[str, float]
+    fired: Mapping[str, float]
+
+
+class ProfilingCollector(Collector):
+    """Yields ``names.PROFILING`` and the triggers that fired."""
+
+    def __init__(self, figures: Callable[[], ProfilingFigures]) -> None:
+        self._figures = figures
+
+    def describe(self) -> Iterator[Metric]:
+        for family in (*names.PROFILING, names.TRIGGERS_FIRED):
+            yield empty(family)
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._figures()
+        for family in names.PROFILING:
+            metric = empty(family)
+            value = figures.plain[family.name.removeprefix("metasrv_profiling_")]
+            metric.add_sample(sample_name(family), {}, float(value))
+            yield metric
+        yield labelled(names.TRIGGERS_FIRED, figures.fired)
 
 
 class PeerCollector(Collector):

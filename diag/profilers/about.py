@@ -1,5 +1,6 @@
 """What is known of a kept profile beside its stacks."""
 
+import calendar
 import json
 import re
 import secrets
@@ -13,6 +14,8 @@ from diag.profilers.capture import Capture
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}", re.ASCII)
 _MOST_NOTES = 20_000
+#: A word of the routes, which a name would hide.
+_TAKEN: Final = "range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class About:
 
     ``when`` is its beginning, in seconds since 1970. ``nodes`` are the nodes whose stacks it has, empty for
     one that was brought from elsewhere, and ``node_id`` the node that keeps it. The other fields are those
-    of ``Capture``. ``labels`` are those that stand on its samples.
+    of ``Capture``. ``labels`` are those that stand on its samples. ``trigger`` says what made the node keep
+    it by itself.
     """
 
     id: str
@@ -56,6 +60,7 @@ class About:
     version: str
     load: Load = Load()
     labels: tuple[str, ...] = ()
+    trigger: str | None = None
 
     @classmethod
     def of(
@@ -144,6 +149,17 @@ def new_id(when: float) -> str:
     return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(second))}{millis:03}-{secrets.token_hex(4)}"
 
 
+def moment(when: float) -> str:
+    """Seconds since 1970 as RFC 3339 has them, in UTC, to the millisecond."""
+    second, millis = divmod(int(when * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{millis:03}Z"
+
+
+def moment_of_id(id_: str) -> float:
+    """When an id was made, in seconds since 1970."""
+    return calendar.timegm(time.strptime(id_[:15], "%Y%m%dT%H%M%S")) + int(id_[15:18]) / 1000
+
+
 def is_id(text: str) -> bool:
     """Whether ``text`` has the form of an id; no name has."""
     return _ID.fullmatch(text) is not None
@@ -156,6 +172,8 @@ def checked_name(text: str) -> str:
             f"name is {text[:80]!r}; it must be a letter and then up to 63 letters, digits, dots, hyphens or "
             "underscores, such as before-upgrade."
         )
+    if text == _TAKEN:
+        raise InvalidRequest(f"The name {_TAKEN} is a route's own; choose another.")
     return text
 
 

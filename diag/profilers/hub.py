@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diag.errors import ProfilerDenied, ProfilerMissing, Unavailable
+from diag.errors import Conflict, ProfilerDenied, ProfilerMissing, Unavailable
 from diag.profilers import interrupts, labels
 from diag.profilers.capture import Capture
 from diag.profilers.cpu import PySpy
+from diag.profilers.lifelong import MemoryFromStart
 from diag.profilers.lock import ProfileLock
 from diag.profilers.memory import Memray
 from diag.profilers.operation import around
@@ -20,6 +21,7 @@ from diag.profilers.sampler import Sampler
 from diag.profilers.span import Span
 from diag.profilers.stacks import StackDump, take_stacks
 from diag.profilers.trace import require_free_hook, trace
+from diag.profilers.turns import Turns
 from diag.profilers.work import in_thread
 
 # What a profile takes beyond its window: starting a child, folding.
@@ -30,9 +32,8 @@ class Profilers:
     """Profiles this process. Await its methods on the serving event loop; cancel them to stop a profile.
 
     ``py_spy`` is the program, looked for when None. ``temp_dir`` holds captures while they are made
-    (unlinked).
-    ``heap_limit`` bounds a memory capture in bytes. Every method may raise ProfilerBusy, and Unavailable
-    once closed.
+    (unlinked). ``heap_limit`` bounds a memory capture in bytes. ``turns`` makes always-on profiling step
+    aside. Every method may raise ProfilerBusy, and Unavailable once closed.
     """
 
     def __init__(
@@ -42,8 +43,12 @@ class Profilers:
         py_spy: str | None = None,
         temp_dir: Path | None = None,
         heap_limit: int = 1 << 30,
+        turns: Turns | None = None,
+        life: MemoryFromStart | None = None,
     ) -> None:
         self._lock = lock
+        self._turns = turns or Turns()
+        self._life = life
         self._py_spy = PySpy(py_spy, temp_dir)
         self._memray = Memray(temp_dir, heap_limit)
         self._running: asyncio.Task[Capture] | None = None
@@ -60,11 +65,13 @@ class Profilers:
         return capture, labels.in_flight()
 
     async def heap(self, request: HeapRequest, holder: str) -> Capture:
-        """A memory profile. Raises ProfilerMissing, ProfilerError, NoSpace."""
+        """A memory profile. Raises ProfilerMissing, ProfilerError, NoSpace; Conflict beside ``memory``."""
+        self._require_no_memray()
         return await self._exclusive(holder, request.seconds, self._heap(request, Span()))
 
     async def trace(self, request: TraceRequest, holder: str) -> Capture:
-        """Every call on the thread of the running loop. Raises ProfilerMissing without flameprof."""
+        """Every call on the thread of the running loop. ProfilerMissing without flameprof; as ``heap``."""
+        self._require_no_memray()
         return await self._exclusive(holder, request.seconds, trace(request))
 
     async def around(
@@ -79,10 +86,22 @@ class Profilers:
         cancelled with the profile, and when the seconds are up.
         """
 
+        if isinstance(request, HeapRequest):
+            self._require_no_memray()
+
         def profile(span: Span) -> Coroutine[Any, Any, Capture]:
             return self._cpu(request, span) if isinstance(request, CpuRequest) else self._heap(request, span)
 
         return await self._exclusive(holder, request.seconds, around(profile, operation))
+
+    async def memory(self, mode: str) -> Capture:
+        """What is held of all that was allocated since the start. Conflict where that is not followed."""
+        if self._life is None:
+            raise Conflict(
+                "Memory is not followed since the start; set [profiling] memory_from_start = true and start "
+                "the node again, or ask /debug/pprof/heap about the seconds to come."
+            )
+        return await self._life.take(mode)
 
     def stacks(self) -> StackDump:
         """Every thread, and every task of the running loop, now. Needs no lock; takes milliseconds."""
@@ -101,12 +120,21 @@ class Profilers:
 
     async def _exclusive(self, holder: str, seconds: float, profile: Coroutine[Any, Any, Capture]) -> Capture:
         try:
-            if self._closed:
-                raise Unavailable("The service is stopping and takes no more profiles.")
+            self._require_open()
             with self._lock.hold(holder, seconds + _MARGIN):
-                return await self._supervise(asyncio.create_task(profile))
+                async with self._turns.asked_for(holder):
+                    self._require_open()
+                    return await self._supervise(asyncio.create_task(profile))
         finally:
             profile.close()
+
+    def _require_no_memray(self) -> None:
+        if self._life is not None:
+            self._life.require_none()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("The service is stopping and takes no more profiles.")
 
     async def _supervise(self, task: asyncio.Task[Capture]) -> Capture:
         self._running = task

@@ -58,20 +58,39 @@ class Keeper:
         if name is not None:
             await asyncio.to_thread(self._shelf.require_free, name)
 
-    async def keep(
-        self, capture: Capture, name: str | None, nodes: tuple[int, ...], before: Load, id_: str | None = None
-    ) -> Kept:
-        """Keep a capture that ended now; whatever goes wrong is told and not raised."""
+    def account(
+        self,
+        capture: Capture,
+        before: Load,
+        *,
+        name: str | None = None,
+        nodes: tuple[int, ...] | None = None,
+        id_: str | None = None,
+    ) -> About:
+        """The account of a capture that ended now; ``nodes`` by default is this one alone."""
         about = About.of(
             capture,
             id_=id_ or new_id(time.time()),
             name=name,
             node_id=self._node_id,
-            nodes=nodes,
+            nodes=(self._node_id,) if nodes is None else nodes,
             version=self._version,
         )
         told = (LABEL,) if capture.labelled else ()
-        about = replace(about, load=_since(before, self._load()), labels=told)
+        return replace(about, load=_since(before, self._load()), labels=told)
+
+    async def keep(
+        self,
+        capture: Capture,
+        name: str | None,
+        nodes: tuple[int, ...],
+        before: Load,
+        id_: str | None = None,
+        trigger: str | None = None,
+    ) -> Kept:
+        """Keep a capture that ended now; whatever goes wrong is told and not raised."""
+        about = self.account(capture, before, name=name, nodes=nodes, id_=id_)
+        about = replace(about, trigger=trigger)
         try:
             kept = await in_thread("profile-keep", partial(self._keep, about, capture))
         except MetaError as error:

@@ -26,6 +26,7 @@ from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
 from diag.profilers.shelf import PROFILES_DIR, Shelf
+from diag.profilers.windows import WINDOWS_DIR, Windows
 from diag.replication import Membership, NodeAddress, Peers
 from diag.replication.local import LocalLog
 
@@ -45,6 +46,7 @@ class Served:
     profilers: Profilers
     lock: ProfileLock
     shelf: Shelf
+    windows: Windows
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -75,12 +77,15 @@ async def serving(
     profilers = Profilers(lock)
     shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)
     shelf.clean()
+    windows = Windows(directory / WINDOWS_DIR, 24, 64 << 20)
+    windows.load()
     parts = Parts(
         log=log,
         registry=node_registry(log, metrics, lag, "0.1.0", "abcdef"),
         profilers=profilers,
         profile_lock=lock,
         keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag)),
+        windows=windows,
         guard=Guard(TOKEN),
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
         config_text=lambda: 'admin_api_address = "127.0.0.1:28101"\n',
@@ -95,7 +100,7 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock, shelf)
+        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows)
     await profilers.close()
     await server.stop()
     await lag.stop()

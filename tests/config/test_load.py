@@ -200,3 +200,34 @@ def test_what_membership_cannot_be_is_told(flags: dict[str, object], says: str) 
 def test_who_leaves_needs_no_cluster_of_its_own() -> None:
     given = {"raft_config.leave_id": "3", "raft_config.leave_via": ("127.0.0.1:28101",)}
     assert load_config(None, given, {}).raft_config.leave_id == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"continuous": "perhaps"}, "continuous = 'perhaps' cannot be used"),
+        ({"continuous_window_seconds": 0.5}, "greater than or equal to 1"),
+        ({"continuous_window_seconds": "nan"}, "continuous_window_seconds"),
+        ({"continuous_frequency": 1000}, "less than or equal to 100"),
+        ({"continuous_bytes": 1000}, "greater than or equal to 1048576"),
+        ({"continuous_hours": 0.001}, "shorter than one window of 60 s"),
+        ({"push_url": "http://there:4040"}, "set profiling.continuous = true"),
+        ({"triggers.cpu_percent": 90}, "set profiling.continuous = true"),
+        ({"continuous": True, "push_url": "there:4040"}, "expected http://host:port"),
+        ({"continuous": True, "push_url": "http://there:x"}, "expected http://host:port"),
+        ({"continuous": True, "push_url": "http://me:secret@there"}, "expected http://host:port"),
+        ({"continuous": True, "push_tenant": "a"}, "goes with profiling.push_url"),
+        ({"continuous": True, "push_authorization": "two\nlines"}, r"push_authorization = \*\*\* cannot"),
+    ],
+)
+def test_what_always_on_profiling_cannot_be_is_told(flags: dict[str, object], says: str) -> None:
+    given = {f"profiling.{name}": value for name, value in flags.items()}
+    with pytest.raises(ConfigError, match=says):
+        load_config(None, SINGLE | given, {})
+
+
+def test_always_on_profiling_is_off_until_it_is_asked_for() -> None:
+    assert not load_config(None, SINGLE, {}).profiling.continuous
+    given = {"profiling.continuous": True, "profiling.push_url": "https://there/base"}
+    profiling = load_config(None, SINGLE | given, {}).profiling
+    assert (profiling.continuous_window_seconds, profiling.continuous_frequency) == (60, 19)

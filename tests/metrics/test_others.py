@@ -7,6 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from diag.metrics.collector import node_registry
 from diag.metrics.exposition import contract_text
 from diag.metrics.lag import LoopLag
+from diag.metrics.names import PROFILING
+from diag.metrics.others import ProfilingFigures
 from diag.metrics.peers import PeerTraffic
 from diag.metrics.registry import Metrics
 from diag.replication import LogId
@@ -81,3 +83,15 @@ def test_leaders_and_followers_are_healthy_and_others_are_not_called_so() -> Non
         lines = page(log)
         assert f"metasrv_server_is_leader {leads}" in lines
         assert f"metasrv_server_node_is_health {healthy}" in lines
+
+
+def test_always_on_profiling_has_its_figures() -> None:
+    assert not [line for line in page() if "profiling" in line]
+    plain = {family.name.removeprefix("metasrv_profiling_"): 3.0 for family in PROFILING}
+    registry = node_registry(
+        *(StillLog(), Metrics(), LoopLag(), "0.1.0", "abc"),
+        profiling=lambda: ProfilingFigures(plain, {"loop-lag": 2}),
+    )
+    lines = contract_text(registry).splitlines()
+    assert [line for line in lines if line.startswith("metasrv_profiling_windows ")]
+    assert [line for line in lines if line.startswith('metasrv_profiling_triggers_fired{trigger="loop-lag"}')]
