@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from diag.profilers.native import ROOT
+from tests.polling import until
 from tests.profilers.conftest import Start, weight_of, weights, work_shares
 
 pytestmark = pytest.mark.alone
@@ -67,6 +68,7 @@ def test_timer_handler_and_pipe_are_taken_away(start: Start) -> None:
     before, files = service.ask("state"), open_files(service.pid)
     for _ in range(5):
         cancelled = service.send("cpu", seconds=60, **SIGNAL)
+        until(lambda: not service.idle())
         service.cancel(cancelled)
         assert service.result(cancelled)["error"] == "CancelledError"
         assert "error" not in service.ask("cpu", seconds=0.2, **SIGNAL)

@@ -61,7 +61,7 @@ def test_a_process_that_is_not_dumpable_is_refused_with_the_remedy(start: Start)
     refused = service.ask("cpu", seconds=0.2, engine="py-spy")
     assert refused["error"] == "ProfilerDenied"
     assert "PR_SET_DUMPABLE" in refused["message"]
-    fallback = service.ask("cpu", seconds=0.2)
+    fallback = service.ask("cpu", seconds=0.2, mode="gil")
     assert fallback["engine"] == "inprocess"
     assert "PR_SET_DUMPABLE" in fallback["notes"][0]
 
