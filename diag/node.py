@@ -219,7 +219,7 @@ class Node:
         self._running.push_async_callback(tunnel.close)
         return tunnel
 
-    def _make_keeper(self, load: Callable[[], Load]) -> Keeper:
+    def _make_keeper(self, load: Callable[[float], Load]) -> Keeper:
         raft, limits = self._config.raft_config, self._config.profiling
         shelf = Shelf(raft.raft_dir / PROFILES_DIR, limits.keep_count, limits.keep_bytes)
         shelf.clean()

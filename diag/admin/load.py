@@ -14,13 +14,13 @@ from diag.profilers.triggers import Readings
 _STATM: Final = Path("/proc/self/statm")
 
 
-def load_of(metrics: Metrics, lag: LoopLag) -> Callable[[], Load]:
-    """Reads RPCs answered, the event loop's worst lag of the last seconds, and this process's CPU time."""
+def load_of(metrics: Metrics, lag: LoopLag) -> Callable[[float], Load]:
+    """Reads RPCs answered, the event loop's worst lag of so many seconds, and this process's CPU time."""
 
-    def now() -> Load:
+    def now(seconds: float) -> Load:
         return Load(
             requests=metrics.req_success + metrics.req_failed,
-            loop_lag_seconds=lag.worst(),
+            loop_lag_seconds=lag.worst(within=seconds),
             cpu_seconds=time.process_time(),
         )
 

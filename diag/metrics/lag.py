@@ -4,17 +4,18 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 
 
 class LoopLag:
     """Wakes every ``interval`` seconds, and keeps for ``window`` seconds by how much it woke too late."""
 
     def __init__(
-        self, interval: float = 0.25, window: float = 10.0, clock: Callable[[], float] = time.monotonic
+        self, interval: float = 0.25, window: float = 300.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._interval = interval
         self._clock = clock
-        self._lags: deque[float] = deque(maxlen=max(1, round(window / interval)))
+        self._lags: deque[tuple[float, float]] = deque(maxlen=max(1, round(window / interval)))
         self._task: asyncio.Task[None] | None = None
         self._due = float("inf")
 
@@ -31,13 +32,15 @@ class LoopLag:
             self._task = None
             self._due = float("inf")
 
-    def worst(self) -> float:
-        """The longest lag in seconds, counting one that has not ended for this task yet."""
-        return max(0.0, self._clock() - self._due, *self._lags)
+    def worst(self, within: float = 10.0) -> float:
+        """The longest lag of the last ``within`` seconds, counting one that has not ended yet."""
+        now = self._clock()
+        recent = takewhile(lambda one: one[0] >= now - within, reversed(self._lags))
+        return max(0.0, now - self._due, *(lag for _, lag in recent))
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
             now = self._clock()
-            self._lags.append(max(0.0, now - self._due))
+            self._lags.append((now, max(0.0, now - self._due)))
             self._due = now + self._interval

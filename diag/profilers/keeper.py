@@ -33,13 +33,20 @@ class Kept(NamedTuple):
     reason: str = ""
 
 
+def _unknown(_seconds: float) -> Load:
+    return Load()
+
+
 class Keeper:
     """``node_id`` and ``version`` stand in every account; ``load`` counts what the service has done so far.
+    It is told of how many seconds the event loop's worst lag is wanted.
 
     Await its methods on the event loop; their errors are those of ``Shelf``.
     """
 
-    def __init__(self, shelf: Shelf, *, node_id: int, version: str, load: Callable[[], Load] = Load) -> None:
+    def __init__(
+        self, shelf: Shelf, *, node_id: int, version: str, load: Callable[[float], Load] = _unknown
+    ) -> None:
         self._shelf = shelf
         self._node_id = node_id
         self._version = version
@@ -51,7 +58,7 @@ class Keeper:
 
     def load(self) -> Load:
         """The counters as they are now, for ``keep`` once the profile is there."""
-        return self._load()
+        return self._load(0.0)
 
     async def require_free(self, name: str | None) -> None:
         """Raises Conflict when a profile has this name."""
@@ -77,7 +84,7 @@ class Keeper:
             version=self._version,
         )
         told = (LABEL,) if capture.labelled else ()
-        return replace(about, load=_since(before, self._load()), labels=told)
+        return replace(about, load=_since(before, self._load(capture.seconds)), labels=told)
 
     async def keep(
         self,

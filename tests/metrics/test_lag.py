@@ -5,6 +5,7 @@ import anyio.lowlevel
 import pytest
 
 from diag.metrics.lag import LoopLag
+from tests.polling import until_async
 
 
 def test_there_is_no_lag_before_it_starts() -> None:
@@ -23,6 +24,20 @@ async def test_a_blocked_loop_shows_at_once_and_afterwards() -> None:
     await anyio.sleep(0.05)
     assert lag.worst() >= 0.15
     await lag.stop()
+
+
+@pytest.mark.anyio
+async def test_only_the_seconds_asked_for_count() -> None:
+    moments = [0.0]
+    lag = LoopLag(interval=0.01, window=10.0, clock=lambda: moments[-1])
+    lag.start()
+    moments.append(5.0)
+    # What has not ended yet counts however short the time asked for; so it has ended when nothing does.
+    await until_async(lambda: lag.worst(within=-1.0) == 0.0)
+    await lag.stop()
+    moments.append(9.0)
+    assert lag.worst(within=1.0) == 0.0
+    assert lag.worst(within=4.5) > 4.9
 
 
 @pytest.mark.anyio

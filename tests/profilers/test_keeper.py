@@ -56,7 +56,7 @@ async def test_a_large_one_goes_the_same_way_through_children(keeper: Keeper) ->
 
 async def test_the_load_is_what_happened_meanwhile(tmp_path: Path) -> None:
     loads = iter([Load(100, 0.5, 2.0), Load(142, 0.25, 3.5)])
-    keeper = Keeper(Shelf(tmp_path, 10, 1 << 20), node_id=1, version="", load=lambda: next(loads))
+    keeper = Keeper(Shelf(tmp_path, 10, 1 << 20), node_id=1, version="", load=lambda _seconds: next(loads))
     kept = await keeper.keep(capture(), None, (1,), keeper.load())
     assert kept.about is not None
     assert kept.about.load == Load(42, 0.25, 1.5)
