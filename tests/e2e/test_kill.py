@@ -75,11 +75,14 @@ def test_kills_while_py_spy_samples_leave_nothing_behind(
 ) -> None:
     # Some kills are to hit the node while a sample holds it stopped: sample fast, and kill more than once.
     for _ in range(4):
-        killed_in_a_profile(node, tmp_path, scratch, "profile?frequency=1000")
+        killed_in_a_profile(node, tmp_path, scratch, "profile?engine=py-spy&frequency=1000")
         node.start()
 
 
-@pytest.mark.parametrize("route", ["profile?engine=inprocess", "heap?mode=peak", "trace?renderer=flamegraph"])
+@pytest.mark.parametrize(
+    "route",
+    ["profile?engine=signal", "profile?engine=inprocess", "heap?mode=peak", "trace?renderer=flamegraph"],
+)
 def test_a_kill_in_the_middle_of_a_profile_leaves_nothing_behind(
     node: NodeProcess, tmp_path: Path, scratch: Path, route: str
 ) -> None:
@@ -95,7 +98,7 @@ def killed_in_a_profile(node: NodeProcess, directory: Path, scratch: Path, route
         profile = threading.Thread(target=profile_until_cut_off, args=(node.admin, route))
         profile.start()
         until(lambda: holds_a_profile(node.admin))
-        if route.startswith("profile?frequency"):
+        if "engine=py-spy" in route:
             until(lambda: any(f"--pid {node.pid} " in process.command for process in processes()))
         helpers = helpers_of(node.pid)
         try:

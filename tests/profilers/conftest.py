@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,9 @@ class Client:
         """Pid and command name of the service's child processes."""
         found: list[tuple[int, str]] = []
         for task in Path(f"/proc/{self.pid}/task").iterdir():
-            pids = (task / "children").read_text().split()
-            found += [(int(pid), Path(f"/proc/{pid}/comm").read_text().strip()) for pid in pids]
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread or a child that ended meanwhile
+                pids = (task / "children").read_text().split()
+                found += [(int(pid), Path(f"/proc/{pid}/comm").read_text().strip()) for pid in pids]
         return found
 
     def idle(self) -> bool:
