@@ -1,9 +1,7 @@
-"""What axe-core finds wrong: nothing. It comes from npm, once, into a cache outside of the sources."""
+"""What axe-core finds wrong: nothing."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from flamegraph import Profile
 from flamegraph.html import render_html
 from flamegraph.svg import render
+from tests import npm
 from tests.flamegraph import browser
 from tests.flamegraph.browser import drive
 from tests.flamegraph.comparisons import small
@@ -19,7 +18,6 @@ from tests.flamegraph.test_viewer import STACKS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-CACHE = Path(__file__).parents[2] / ".cache" / "axe"
 VERSION = "4"
 AUDIT = """
 await new Promise((done, failed) => {
@@ -37,16 +35,7 @@ const audit = async () => {
 @pytest.fixture(scope="module")
 def axe() -> bytes:
     """The script of axe-core; skips where it cannot be had."""
-    script = CACHE / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
-        npm = shutil.which("npm")
-        if not npm:
-            pytest.skip("npm is not installed, axe-core cannot be had")
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(CACHE), f"axe-core@{VERSION}"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=150)
-        if run.returncode:
-            pytest.skip(f"npm cannot install axe-core: {run.stderr.strip()[-200:]}")
-    return script.read_bytes()
+    return (npm.package("axe-core", VERSION) / "axe.min.js").read_bytes()
 
 
 def audit(document: str, axe: bytes, directory: Path, steps: str, *flags: str) -> Any:

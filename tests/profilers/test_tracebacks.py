@@ -1,10 +1,10 @@
 from diag.profilers.tracebacks import Place, read_tracebacks
 
 HEAD = "Stack (most recent call first):\n"
-MAIN = '  File "/a/work.py", line 3 in work\n  File "/a/main.py", line 9 in <module>\n'
-THREAD = '  File "/a/work.py", line 4 in beside\n  File "/lib/threading.py", line 1002 in _bootstrap\n'
-WORK = (Place("<module>", "/a/main.py", 9), Place("work", "/a/work.py", 3))
-BESIDE = (Place("_bootstrap", "/lib/threading.py", 1002), Place("beside", "/a/work.py", 4))
+MAIN = '  File "/a/busy.py", line 3 in work\n  File "/a/main.py", line 9 in <module>\n'
+THREAD = '  File "/a/busy.py", line 4 in beside\n  File "/lib/threading.py", line 1002 in _bootstrap\n'
+WORK = (Place("<module>", "/a/main.py", 9), Place("work", "/a/busy.py", 3))
+BESIDE = (Place("_bootstrap", "/lib/threading.py", 1002), Place("beside", "/a/busy.py", 4))
 
 
 def test_nothing_written_is_no_stack() -> None:
