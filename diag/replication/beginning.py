@@ -55,6 +55,11 @@ def check_joiner(store: Store, cluster: bytes) -> None:
     """Whether a node with this store may take the log and the state of ``cluster``; Damaged when not."""
     if genesis_of(store) is not None:
         raise foreign(store)
+    check_member(store, cluster)
+
+
+def check_member(store: Store, cluster: bytes) -> None:
+    """Whether a log that led to this store, if one did, is that of ``cluster``; Damaged when not."""
     known = _cluster(store)
     if known not in (b"", cluster):
         raise other_cluster(store.path, known, cluster)

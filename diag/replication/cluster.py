@@ -15,7 +15,7 @@ from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Joining, NodeAddress
-from diag.replication.beginning import check_founder, check_joiner
+from diag.replication.beginning import check_founder, check_joiner, check_member
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
@@ -25,7 +25,7 @@ from diag.replication.etcd_member import EtcdMember
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
 from diag.replication.housekeeping import Due
-from diag.replication.joining import join
+from diag.replication.joining import check_joined, join
 from diag.replication.member_list import MemberList
 from diag.replication.membership import EtcdMembership
 from diag.replication.peer_client import Access, PeerClient
@@ -135,6 +135,7 @@ class ClusterEngine:
         raft, node = self._raft, self._node
         first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
         if (first.data_dir / "member").exists():
+            await check_joined(raft.join, first, self._check_member)
             return first
         if not raft.join:
             await asyncio.to_thread(self._check_store, check_founder)
@@ -155,6 +156,9 @@ class ClusterEngine:
 
     def _check_joiner(self, cluster: bytes) -> None:
         self._check_store(lambda store: check_joiner(store, cluster))
+
+    def _check_member(self, cluster: bytes) -> None:
+        self._check_store(lambda store: check_member(store, cluster))
 
     def _check_store(self, check: Callable[[Store], None]) -> None:
         with self._state.open() as store:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
-from diag.errors import MetaError, Unavailable
+from diag.errors import Damaged, MetaError, Unavailable
 from diag.replication import Joined, Joining
 from diag.replication.etcd_flags import EtcdSpec
 from diag.replication.member_list import MemberList
@@ -55,6 +55,29 @@ async def join(
             f"No node behind {', '.join(via)} let this one join within {patience:g} s; the last one said: "
             f"{refusal} Give raft addresses (host:raft_api_port) of running members in raft_config.join."
         ) from None
+
+
+async def check_joined(via: Sequence[str], spec: EtcdSpec, check: Callable[[bytes], None]) -> None:
+    """A member that comes back asks nobody; what it was told to join must be its own cluster all the same.
+
+    ``check`` is told the id of the cluster at each address of ``via`` that answers, and may raise Damaged.
+    One that does not answer says nothing: they may all be starting.
+    """
+    members = MemberList(spec)
+    try:
+        found = await asyncio.gather(*map(members.cluster_at, via), return_exceptions=True)
+    finally:
+        await members.close()
+    for address, cluster in zip(via, found, strict=True):
+        if isinstance(cluster, bytes):
+            try:
+                check(cluster)
+            except Damaged as refusal:
+                raise Damaged(
+                    f"raft_config.join names {address}, where another cluster is: {refusal}"
+                ) from None
+        elif not isinstance(cluster, Unavailable):
+            raise cluster
 
 
 class Waiting:

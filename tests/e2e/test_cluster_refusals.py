@@ -133,6 +133,29 @@ def test_the_directory_of_a_node_of_another_cluster(alone: Cluster, tmp_path: Pa
         assert files(whole) == before
 
 
+def test_a_member_of_another_cluster_that_is_told_to_join(
+    alone: Cluster, tmp_path: Path, scratch: Path
+) -> None:
+    with cluster_of(tmp_path / "other", scratch, 1) as other:
+        theirs = other.nodes[1]
+        put(theirs, "theirs", b"1")
+        theirs.stop()
+        before = files(theirs.directory)
+        strayed = other.add(1, *BRIEFLY, joins=[alone.nodes[1].raft])
+        strayed.raft = theirs.raft
+        said = refusal(strayed)
+        assert alone.nodes[1].raft in said
+        assert "of another cluster's log" in said
+        assert files(theirs.directory) == before
+        # Where nobody answers, the node is a member as before.
+        (nobody,) = free_ports(1)
+        again = other.add(1, joins=[f"127.0.0.1:{nobody}"])
+        again.raft = theirs.raft
+        other.start(1)
+        assert values(again, "") == {"theirs": b"1"}
+    assert names(alone) == ["1"]
+
+
 def test_a_cluster_of_the_same_name_and_addresses_is_another(alone: Cluster) -> None:
     first = alone.nodes[1]
     second = alone.add(2)
@@ -143,10 +166,13 @@ def test_a_cluster_of_the_same_name_and_addresses_is_another(alone: Cluster) -> 
     shutil.rmtree(first.directory / "raft")
     alone.start(1)
     put(first, "new", b"1")
-    quick = alone.add(2, *BRIEFLY)
+    told = alone.add(2, *BRIEFLY)
     # Same ports as before, so that the old member finds the new one.
-    quick.raft, quick.grpc, quick.admin = second.raft, second.grpc, second.admin
-    said = refusal(quick)
+    told.raft = second.raft
+    assert f"raft_config.join names {first.raft}, where another cluster is" in refusal(told)
+    untold = alone.add(2, *BRIEFLY, joins=[])
+    untold.raft = second.raft
+    said = refusal(untold)
     assert "no leader" in said or "etcd does not serve" in said
     assert values(first, "") == {"new": b"1"}
     assert names(alone) == ["1"]
