@@ -83,7 +83,7 @@ def test_scrapes_go_on_while_a_profile_is_taken(busy: NodeProcess, route: str) -
         while not profile.done():
             scrapes.append(metric_names(httpx.get(f"{base}/v1/metrics", timeout=2)))
     assert profile.result().status_code == 200
-    assert len(scrapes) > 10
+    assert len(scrapes) > 2  # each as long as the machine takes, all of them beside the profile
     assert all(names <= scrape for scrape in scrapes)
 
 
