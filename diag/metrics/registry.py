@@ -31,8 +31,6 @@ class Metrics:
         self.watch_initialization = 0
         self.watch_change = 0
         self.stream_items_sent: dict[StreamKind, int] = {"get": 0, "mget": 0, "list": 0}
-        self.store_read_failed: dict[str, int] = {}
-        self.store_write_failed: dict[str, int] = {}
         self.delay_all = Histogram()
         self.delay_read = Histogram()
         self.delay_write = Histogram()
@@ -93,11 +91,6 @@ class Metrics:
     def watchers_changed(self, by: int) -> None:
         """A watch stream opened (+1) or ended (-1)."""
         self.watchers += by
-
-    def store_failed(self, access: Literal["read", "write"], func: str) -> None:
-        """The store refused ``func``; these fill the two families labelled ``func``."""
-        counts = self.store_read_failed if access == "read" else self.store_write_failed
-        counts[func] = counts.get(func, 0) + 1
 
     def fold(self) -> None:
         """Move the delays kept aside into the histograms and the summary."""

@@ -47,9 +47,9 @@ def _log(directory: Path) -> list[Figure]:
 
 
 def _cluster(directory: Path) -> list[Figure]:
-    from diag.perf import cluster_bench
+    from diag.perf import cluster_bench, snapshot_pause
 
-    return cluster_bench.measure(directory)
+    return cluster_bench.measure(directory / "rates") + snapshot_pause.measure(directory / "pause")
 
 
 def _node(directory: Path) -> list[Figure]:

@@ -7,17 +7,15 @@ puts into its etcd directly. Both sides take turns. In a cluster of real machine
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
 
 import uvloop
 
-from diag.config import load_config
 from diag.kv.commands import Branch, Put, Transaction
-from diag.node import Node
 from diag.perf.figures import Figure
-from diag.perf.node_process import NodeProcess, free_ports
+from diag.perf.three_nodes import three_nodes
 from diag.replication.cluster import ClusterEngine
 from diag.replication.etcd_client import EtcdClient
 
@@ -39,7 +37,8 @@ def measure(directory: Path) -> list[Figure]:
 
 
 async def _measure(directory: Path) -> list[Figure]:
-    async with _cluster(directory) as engine, _client(engine) as client:
+    async with three_nodes(directory) as nodes, _client(nodes.engine) as client:
+        engine = nodes.engine
 
         async def raw(number: int) -> object:
             return await client.put(b"bench/%d" % (number % _KEYS), _VALUE, deadline=10)
@@ -62,40 +61,6 @@ async def _measure(directory: Path) -> list[Figure]:
         ours, theirs = await _in_turns(read_index, raw_read, _READERS)
         title = f"three nodes: read index : etcd's linearizable get, {_READERS} at once"
         return [*figures, _figure(title, ours, theirs, 2.5)]
-
-
-@asynccontextmanager
-async def _cluster(directory: Path) -> AsyncIterator[ClusterEngine]:
-    """Three nodes; the engine of the third, which is a follower and the one in this process."""
-    flags = ["--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1"]
-    async with AsyncExitStack() as running:
-        first = NodeProcess(directory / "1", [*flags, "--id", "1"])
-        second = NodeProcess(directory / "2", [*flags, "--id", "2"], joins=[first.raft])
-        for process in (first, second):
-            await asyncio.to_thread(process.start)
-            running.callback(process.stop)
-        grpc, admin, raft = free_ports(3)
-        node = Node(
-            load_config(
-                None,
-                {
-                    "raft_config.id": 3,
-                    "raft_config.log_engine": "etcd",
-                    "raft_config.join": [first.raft],
-                    "raft_config.raft_dir": str(directory / "3"),
-                    "raft_config.raft_api_port": raft,
-                    "raft_config.raft_advertise_host": "127.0.0.1",
-                    "raft_config.snapshot_logs_since_last": 1 << 40,
-                    "grpc_api_address": f"127.0.0.1:{grpc}",
-                    "admin_api_address": f"127.0.0.1:{admin}",
-                },
-                {},
-            )
-        )
-        await node.start()
-        running.push_async_callback(node.stop)
-        assert isinstance(node.engine, ClusterEngine)
-        yield node.engine
 
 
 @asynccontextmanager

@@ -63,10 +63,7 @@ def test_bytes_items_and_watchers_add_up() -> None:
     metrics.watchers_changed(+1)
     metrics.watchers_changed(+1)
     metrics.watchers_changed(-1)
-    metrics.store_failed("write", "propose")
-    metrics.store_failed("write", "propose")
     assert (metrics.recv_bytes, metrics.sent_bytes) == (10, 25)
     assert (metrics.watch_initialization, metrics.watch_change) == (3, 2)
     assert metrics.stream_items_sent == {"get": 0, "mget": 7, "list": 0}
     assert metrics.watchers == 1
-    assert metrics.store_write_failed == {"propose": 2}
