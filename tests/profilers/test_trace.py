@@ -44,8 +44,7 @@ def test_recursion_ends() -> None:
 
 def test_known_functions_and_shares_of_the_loop(start: Start) -> None:
     capture = start("shares").ask("trace", seconds=1)
-    # The hook costs each call, so many short ones weigh more the busier the machine is.
-    assert work_shares(capture["folded"]) == pytest.approx(shares(capture["spent"]), abs=6)
+    assert work_shares(capture["folded"]) == pytest.approx(shares(capture["spent"]), abs=3)
     assert (capture["kind"], capture["unit"], capture["engine"]) == ("trace", "microseconds", "cProfile")
     assert sum(weights(capture["folded"]).values()) == pytest.approx(capture["seconds"] * 1e6, rel=0.2)
     assert capture["native_svg"] is None
