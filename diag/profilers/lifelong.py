@@ -24,6 +24,7 @@ from typing import Final
 from diag.errors import Conflict, InvalidRequest, ProfilerError, ProfilerMissing, Unavailable
 from diag.profilers.capture import Capture
 from diag.profilers.child import end
+from diag.profilers.memory import ARENAS
 from diag.profilers.work import in_thread
 
 MODES: Final = ("held", "peak")
@@ -154,7 +155,7 @@ class MemoryFromStart:
             notes.append("The peak is the largest of looks taken about once a second.")
         if not told["follows"]:
             notes.append("memray has ended; this is what was held when it did.")
-        notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
+        notes.append(ARENAS)
         return Capture(
             folded=folded,
             kind="heap",

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from diag.errors import NoSpace, ProfilerError, ProfilerMissing
 from diag.profilers.capture import Capture
@@ -23,6 +23,9 @@ from diag.profilers.work import Abandoned
 
 _MODULE = "diag.profilers.memray_fold"
 _SPARE = 64 << 20
+
+#: For a profile that does not follow small objects.
+ARENAS: Final = "Objects of up to 512 bytes count as the arenas that Python takes for them."
 
 
 class Memray:
@@ -46,7 +49,7 @@ class Memray:
         if request.mode in ("peak", "leaks"):
             notes.append("Only what was allocated during the profile counts, not what was held before it.")
         if not request.small_objects:
-            notes.append("Objects of up to 512 bytes count as the arenas that Python takes for them.")
+            notes.append(ARENAS)
         return Capture(
             folded=folded,
             kind="heap",
