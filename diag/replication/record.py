@@ -8,7 +8,7 @@ ordered log, section 4).
 """
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,8 +21,9 @@ from diag.kv.commands import Command
 _MAGIC = b"MDLR"
 _FORMAT = 1
 _HEAD = Struct("<4sBI")
-#: Levels of nesting. What every node must be able to read is refused before it is written.
-_DEEPEST = 256
+_HEAD_FIELDS = 6
+#: Predicates in each other. What every node must be able to read is refused before it is written.
+_DEEPEST = 126
 
 
 class Enter(NamedTuple):
@@ -102,13 +103,19 @@ _NUMBERS: Mapping[type, int] = {
     kv.Predicate: 45,
     kv.Branch: 46,
 }
-_SIMPLE = frozenset((str, bytes, int, bool, type(None)))
-_TYPES: Mapping[int, Callable[..., Any]] = {number: kind for kind, number in _NUMBERS.items()}
+#: Number -> its type, and the length of an array that has all the type's fields.
+_TYPES: Mapping[int, tuple[Any, int]] = {
+    number: (kind, 1 + len(getattr(kind, "_fields", ()))) for kind, number in _NUMBERS.items()
+}
+_new = tuple.__new__
 
 
 def encode_command(command: LogCommand) -> bytes:
     """One command's part of a record. InvalidRequest when it is nested too deeply."""
-    return bytes(msgpack.packb(_plain(command, 0)))
+    if type(command) is kv.Transaction:
+        _check_depth(command)
+    # Strict: what has parts is then the hook's to number; the rest of the work is done in C.
+    return bytes(msgpack.packb(command, default=_numbered, strict_types=True))
 
 
 def encode(author: Author, time_ms: int, term: int, leader: int, commands: Sequence[bytes]) -> bytes:
@@ -130,35 +137,47 @@ def decode(stored: bytes) -> Record:
     if zlib.crc32(body) != crc:
         raise Damaged("A log record's checksum is wrong; the log was damaged on its way or in etcd.")
     try:
-        unpacker = msgpack.Unpacker(use_list=False, max_buffer_size=len(body))
+        unpacker = msgpack.Unpacker(use_list=False, list_hook=_typed, max_buffer_size=len(body))
         unpacker.feed(body)
-        node_id, incarnation, number, time_ms, term, leader = unpacker.unpack()
-        commands = tuple(map(_typed, unpacker.unpack()))
-    except (ValueError, TypeError, KeyError, RecursionError, msgpack.UnpackException) as failure:
+        unpack = unpacker.unpack
+        if unpacker.read_array_header() != _HEAD_FIELDS:
+            raise ValueError("the head has another number of fields")
+        author = Author(unpack(), unpack(), unpack())
+        time_ms, term, leader = unpack(), unpack(), unpack()
+        commands = [unpack() for _ in range(unpacker.read_array_header())]
+        if not all([isinstance(command, tuple) for command in commands]):
+            raise TypeError("a command is no array")
+    except (ValueError, TypeError, LookupError, RecursionError, msgpack.UnpackException) as failure:
         raise Damaged(
             f"A log record cannot be decoded ({failure!r}); a newer program may have written it."
         ) from failure
-    return Record(Author(node_id, incarnation, number), time_ms, term, leader, commands)
+    return Record(author, time_ms, term, leader, commands)
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _check_depth(transaction: kv.Transaction) -> None:
+    inner = [branch.predicate for branch in transaction.branches if branch.predicate is not None]
+    for _ in range(_DEEPEST):
+        inner = [predicate for outer in inner for predicate in outer.predicates]
+        if not inner:
+            return
+    raise InvalidRequest("The command is nested too deeply; combine its predicates in fewer levels.")
+
+
+def _numbered(value: Any) -> list[Any]:
     """A value as MessagePack has it: whatever has parts is an array that begins with its type's number."""
     kind = type(value)
-    if kind in _SIMPLE:
-        return value
     number = _NUMBERS.get(kind)
     if number is None:
         raise TypeError(f"{kind.__name__} has no number in the log's format")
-    if depth > _DEEPEST:
-        raise InvalidRequest("The command is nested too deeply; combine its predicates in fewer levels.")
-    if kind is kv.Compare:
-        return [number, int(value)]
-    return [number, *[part if type(part) in _SIMPLE else _plain(part, depth + 1) for part in value]]
+    return [number, int(value)] if kind is kv.Compare else [number, *value]
 
 
 def _typed(parts: tuple[Any, ...]) -> Any:
-    number, *fields = parts
-    for place, part in enumerate(fields):
-        if type(part) is tuple:
-            fields[place] = _typed(part)
-    return tuple(fields) if number == _TUPLE else _TYPES[number](*fields)
+    """The value of an array, called from the innermost out."""
+    number = parts[0]
+    if number == _TUPLE:
+        return parts[1:]
+    kind, length = _TYPES[number]
+    if len(parts) == length:
+        return _new(kind, parts[1:])
+    return kind(*parts[1:])  # an older record lacks what has a default now
