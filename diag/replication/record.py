@@ -145,7 +145,7 @@ def decode(stored: bytes) -> Record:
         author = Author(unpack(), unpack(), unpack())
         time_ms, term, leader = unpack(), unpack(), unpack()
         commands = [unpack() for _ in range(unpacker.read_array_header())]
-        if not all([isinstance(command, tuple) for command in commands]):
+        if not all(isinstance(command, tuple) for command in commands):
             raise TypeError("a command is no array")
     except (ValueError, TypeError, LookupError, RecursionError, msgpack.UnpackException) as failure:
         raise Damaged(
