@@ -11,9 +11,12 @@ from diag.node import Node
 from diag.perf.node_process import NodeProcess, free_ports
 from diag.replication.cluster import ClusterEngine
 
-_FLAGS = ("--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1")
 #: More entries than any measurement writes: no snapshot comes by itself.
 NEVER = 1 << 40
+_FLAGS = (
+    *("--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1"),
+    *("--snapshot-logs-since-last", str(NEVER)),
+)
 
 
 @dataclass(frozen=True)
