@@ -1,4 +1,4 @@
-"""One record on its way: written, and written again while its fate is not known, until it is back."""
+"""One record on its way: written, and written again while its fate is not known."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from diag.errors import MessageTooLarge, MetaError, NoSpace, Unavailable
 from diag.kv.commands import Reply
-from diag.replication.machine import Outcome
 from diag.replication.source import LogSource
 from diag.replication.sources import Sources
 
@@ -31,13 +30,22 @@ class Proposal(NamedTuple):
 
 @dataclass
 class Flight:
-    """A record and who waits for it. ``back`` is its outcome; cancelled when nobody is to wait any more."""
+    """A record and who waits for it. ``back`` is done once it came back, or nobody is to wait any more."""
 
     number: int
     record: bytes
     proposals: list[Proposal]
-    back: "asyncio.Future[Outcome]"
+    back: "asyncio.Future[None]"
     impatience: asyncio.TimerHandle | None = None
+    kick: asyncio.TimerHandle | None = None
+
+    def end(self) -> None:
+        """Nothing more is to come of it."""
+        for timer in (self.impatience, self.kick):
+            if timer is not None:
+                timer.cancel()
+        if not self.back.done():
+            self.back.set_result(None)
 
 
 class Writer:
@@ -48,7 +56,10 @@ class Writer:
         self._missed = missed
 
     async def write(self, flight: Flight) -> None:
-        """Until the record is back. What it raises is raised before any try that may have been taken."""
+        """Until the record is in the log, by etcd's answer or because it is back.
+
+        What it raises is raised before any try that may have been taken.
+        """
         unknown = False
         while not flight.back.done():
             try:
@@ -68,8 +79,9 @@ class Writer:
                 _log.info("Record %d is written again: %s", flight.number, failure)
                 await self._elsewhere(source, flight)
             else:
-                if revision is not None:
-                    await self._await_back(flight, revision)
+                if revision is not None and not flight.back.done():
+                    self._expect(flight, revision)
+                return
 
     async def _send(self, source: LogSource, flight: Flight) -> int | None:
         """The record's revision; None when it came back before the answer, which is of no more interest."""
@@ -91,12 +103,15 @@ class Writer:
         self._sources.leave(source)
         await asyncio.wait([flight.back], timeout=_RESEND)
 
-    async def _await_back(self, flight: Flight, revision: int) -> None:
+    def _expect(self, flight: Flight, revision: int) -> None:
         """The record is in the log, so only time separates it from being here."""
-        while not flight.back.done():
-            await asyncio.wait([flight.back], timeout=_KICK)
-            if not flight.back.done():
-                self._missed(revision)
+        loop = asyncio.get_running_loop()
+
+        def late() -> None:
+            self._missed(revision)
+            flight.kick = loop.call_later(_KICK, late)
+
+        flight.kick = loop.call_later(_KICK, late)
 
 
 def fail(done: "asyncio.Future[Reply]", failure: MetaError) -> bool:

@@ -137,6 +137,24 @@ async def test_a_record_taken_that_does_not_come_back_is_missed(tmp_path: Path) 
         assert log.appends == 2, "it was answered, so it is not written again"
 
 
+async def test_the_next_record_is_written_before_the_last_is_applied(tmp_path: Path) -> None:
+    log = MemoryLog()
+    source = log.source()
+    async with writing(tmp_path, log, source) as made:
+        source.tell = lambda _: []
+        replies = [made.proposer.propose(put("a"))]
+        await until_async(lambda: log.appends == 2)
+        replies.append(made.proposer.propose(put("b")))
+        await until_async(lambda: log.appends == 3)
+        replies.append(made.proposer.propose(put("c")))
+        await until_async(lambda: made.missed)
+        assert (made.proposer.pending, log.appends) == (3, 3), "a node does not run ahead of itself"
+        source.tell = lambda entries: [entries]
+        source.cut_tails()
+        assert all(isinstance(reply, Upserted) for reply in await asyncio.gather(*replies))
+        assert _commands(log) == [1, 1, 1, 1]
+
+
 async def test_refused_in_flight_it_is_not_written_again(tmp_path: Path) -> None:
     log = MemoryLog()
     source = log.source()
