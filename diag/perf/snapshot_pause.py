@@ -24,7 +24,7 @@ from diag.kv.commands import Branch, MatchSeq, Put, Transaction, Upsert
 from diag.kv.directory import DATA_DIR
 from diag.kv.store import Position, Store
 from diag.perf.figures import Figure, table
-from diag.perf.three_nodes import NEVER, ThreeNodes, founders_dir, three_nodes
+from diag.perf.three_nodes import ThreeNodes, founders_dir, three_nodes
 from diag.replication.cluster import ClusterEngine
 
 MIB = 1024
@@ -77,8 +77,7 @@ def fill(path: Path, mib: int) -> None:
 
 
 async def _measure(directory: Path) -> Pause:
-    flags = ("--snapshot-logs-since-last", str(NEVER))
-    async with three_nodes(directory, *flags, within=_START_SECONDS) as nodes:
+    async with three_nodes(directory, within=_START_SECONDS) as nodes:
         writers = _Writers(nodes.engine)
         async with asyncio.TaskGroup() as group:
             for number in range(_WRITERS):

@@ -12,10 +12,10 @@ from diag.perf.node_process import NodeProcess, free_ports
 from diag.replication.cluster import ClusterEngine
 
 #: More entries than any measurement writes: no snapshot comes by itself.
-NEVER = 1 << 40
+_NEVER = 1 << 40
 _FLAGS = (
     *("--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1"),
-    *("--snapshot-logs-since-last", str(NEVER)),
+    *("--snapshot-logs-since-last", str(_NEVER)),
 )
 
 
@@ -33,13 +33,13 @@ def founders_dir(directory: Path) -> Path:
 
 
 @asynccontextmanager
-async def three_nodes(directory: Path, *flags: str, within: float = 30.0) -> AsyncIterator[ThreeNodes]:
-    """Three that run; the processes have ``flags``. They begin on a state that lies in ``founders_dir``.
+async def three_nodes(directory: Path, within: float = 30.0) -> AsyncIterator[ThreeNodes]:
+    """Three that run. They begin on a state that lies in ``founders_dir``.
 
     ``within`` is how many seconds each may take to start, with what it fetches from the others.
     """
     patience = round(within * 1000)
-    shared = [*_FLAGS, "--wait-leader-timeout", str(patience), *flags]
+    shared = [*_FLAGS, "--wait-leader-timeout", str(patience)]
     async with AsyncExitStack() as running:
         first = NodeProcess(
             directory / "1",
@@ -67,7 +67,7 @@ def _third(directory: Path, joins: str, patience: int) -> Node:
         "raft_config.raft_dir": str(directory),
         "raft_config.raft_api_port": raft,
         "raft_config.raft_advertise_host": "127.0.0.1",
-        "raft_config.snapshot_logs_since_last": NEVER,
+        "raft_config.snapshot_logs_since_last": _NEVER,
         "raft_config.wait_leader_timeout": patience,
         "grpc_api_address": f"127.0.0.1:{grpc}",
         "admin_api_address": f"127.0.0.1:{admin}",

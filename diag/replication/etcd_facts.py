@@ -9,7 +9,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,16 @@ class FactsReader:
     to write and read it at every look took a tenth of a core from an idle node.
     """
 
-    def __init__(self, endpoint: str, timeout: float = 1.0) -> None:
+    def __init__(
+        self, endpoint: str, timeout: float = 1.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         path = endpoint.removeprefix("unix:") if endpoint.startswith("unix:") else None
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=path),
             base_url="http://localhost" if path else f"http://{endpoint}",
             timeout=timeout,
         )
+        self._clock = clock
         self._metrics = ""
         self._metrics_at = -math.inf
         self._standing: object = None
@@ -97,25 +100,21 @@ class FactsReader:
     async def read(self) -> EtcdFacts:
         """The facts now; EtcdFailed when the member does not answer."""
         try:
-            raft = _raft_status((await self._client.get("/debug/vars")).text)
+            raft = raft_status((await self._client.get("/debug/vars")).text)
             await self._refresh([raft.get(name) for name in ("raftState", "term", "lead")])
         except httpx.HTTPError as error:
             raise EtcdFailed(f"etcd does not tell its metrics: {error or type(error).__name__}") from None
-        return _facts(self._metrics, raft)
+        return facts(self._metrics, raft)
 
     async def _refresh(self, standing: object) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if standing != self._standing or now - self._metrics_at >= _METRICS_EVERY:
             self._metrics = (await self._client.get("/metrics")).text
             self._standing, self._metrics_at = standing, now
 
 
-def facts(metrics: str, variables: str) -> EtcdFacts:
-    """The facts in the texts of both pages; what a page lacks keeps its default."""
-    return _facts(metrics, _raft_status(variables))
-
-
-def _facts(metrics: str, raft: Mapping[str, Any]) -> EtcdFacts:
+def facts(metrics: str, raft: Mapping[str, Any]) -> EtcdFacts:
+    """The facts in the metrics page and in the raft status; what they lack keeps its default."""
     values, of_peers = _samples(metrics)
 
     def count(name: str) -> int:
@@ -170,7 +169,8 @@ def _peer(samples: Mapping[str, float]) -> PeerFacts:
     )
 
 
-def _raft_status(variables: str) -> dict[str, Any]:
+def raft_status(variables: str) -> dict[str, Any]:
+    """The raft status in the page of variables; empty where it does not stand there as known."""
     try:
         status = json.loads(variables)["raft.status"]
     except (ValueError, KeyError, TypeError):

@@ -95,10 +95,9 @@ class Proposer:
         for proposal in proposals:
             proposal.done.add_done_callback(hear)  # a start that is cancelled does not
         await self._fly(proposals)
-        await asyncio.wait([proposal.done for proposal in proposals])
         try:
             for proposal in proposals:
-                proposal.done.result()
+                await proposal.done
         except Conflict:
             self._refused, self._incarnation, self._number = None, os.urandom(8), 0
             self._some.clear()

@@ -5,7 +5,7 @@ import pytest
 
 from diag.errors import EtcdFailed
 from diag.replication.etcd_binary import EtcdBinary
-from diag.replication.etcd_facts import EtcdFacts, FactsReader, facts
+from diag.replication.etcd_facts import EtcdFacts, FactsReader, facts, raft_status
 from diag.replication.etcd_member import EtcdMember
 from tests.replication.conftest import free_port, running, specs
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.anyio
 
 
 def test_pages_that_tell_nothing_leave_the_defaults() -> None:
-    assert facts("", "no json") == EtcdFacts()
-    assert facts("# HELP x\n", '{"raft.status": null}') == EtcdFacts()
+    assert facts("", raft_status("no json")) == EtcdFacts()
+    assert facts("# HELP x\n", raft_status('{"raft.status": null}')) == EtcdFacts()
 
 
 async def test_no_etcd_tells_no_facts() -> None:
@@ -46,6 +46,20 @@ async def test_a_leader_knows_its_peers(etcd: EtcdBinary, short_path: Path) -> N
                 assert all(peer.sent_bytes and peer.received_bytes for peer in read.peers.values())
             assert read.quota_bytes == 64 * 1024 * 1024
         assert sorted(seen) == ["Follower", "Follower", "Leader"]
+
+
+async def test_counts_are_read_every_five_seconds(etcd: EtcdBinary, short_path: Path) -> None:
+    members = [EtcdMember(spec, etcd) for spec in specs(short_path, 1)]
+    now = 0.0
+    async with running(members) as clients:
+        reader = FactsReader(members[0].endpoint, clock=lambda: now)
+        first = await reader.read()
+        await clients[0].put(b"k", b"v")
+        now = 4.9
+        assert (await reader.read()).wal_fsync == first.wal_fsync
+        now = 5.0
+        assert (await reader.read()).wal_fsync.count > first.wal_fsync.count
+        await reader.close()
 
 
 async def candidacy(reader: FactsReader) -> None:
