@@ -65,7 +65,7 @@ _ACTIONS = (
     _Link("/v1/ctrl/trigger_snapshot?wait=60", "write a snapshot; answers when every node has one"),
 )
 _PARAMETERS = (
-    "seconds=0.1..300; CPU: frequency=1..1000, mode=cpu|gil|wall, engine=auto|signal|py-spy|inprocess, "
+    "seconds=0.1..300; CPU: frequency=1..1000, mode=cpu|gil|wall, engine=auto|py-spy|inprocess, "
     "native=true|false, by=stack|request; "
     "heap: mode=peak|leaks|temporary|allocations; trace: renderer=flamegraph|flameprof; "
     "all: format=svg|html|folded|pprof|speedscope|zip, name=NAME, node=ID|all"

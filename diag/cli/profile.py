@@ -35,7 +35,7 @@ def profile() -> None:
 @click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "signal", "py-spy", "inprocess"]),
+    type=click.Choice(["auto", "py-spy", "inprocess"]),
     default="auto",
     show_default=True,
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diag.errors import Conflict, ProfilerDenied, ProfilerMissing, Unavailable
-from diag.profilers import interrupts, labels
+from diag.profilers import labels
 from diag.profilers.capture import Capture
 from diag.profilers.cpu import PySpy
 from diag.profilers.lifelong import MemoryFromStart
@@ -153,24 +153,9 @@ class Profilers:
         return await in_thread("profile-memory", partial(self._memray.record, request, span))
 
     async def _cpu(self, request: CpuRequest, span: Span) -> Capture:
-        """By the cheapest engine that tells the truth in the mode asked for, or by the one asked for."""
-        if request.engine == "inprocess" or (request.engine == "auto" and request.mode == "wall"):
-            return await Sampler(request, span).run()
-        notes: list[str] = []
-        if request.engine == "signal" or (
-            request.engine == "auto" and request.mode == "cpu" and not request.native
-        ):
-            reason = interrupts.obstacle()
-            if reason is None:
-                return await interrupts.Interrupts(request, span).run()
-            if request.engine == "signal":
-                raise ProfilerDenied(f"engine=signal cannot run: {reason}; use engine=py-spy.")
-            notes.append(f"Not sampled by signal: {reason}.")
-        capture = await self._from_outside(request, span)
-        return replace(capture, notes=(*notes, *capture.notes))
-
-    async def _from_outside(self, request: CpuRequest, span: Span) -> Capture:
-        if request.by == "request":
+        """By the engine asked for, or from inside where only that sees tasks or requests; else by py-spy."""
+        inside = request.mode == "wall" or request.by == "request"
+        if request.engine == "inprocess" or (request.engine == "auto" and inside):
             return await Sampler(request, span).run()
         try:
             return await in_thread("profile-cpu", partial(self._py_spy.record, request, span))

@@ -28,11 +28,3 @@ def unseen(
         if rest >= max(2.0, 2.0 * math.sqrt(max(expected, 0.0))):
             missing[f"{ROOT};{thread_name(tid).replace(';', ':')}"] += round(rest)
     return dict(missing)
-
-
-def outside(spent: Mapping[int, float], rate: float) -> dict[str, int]:
-    """The same for threads that cannot have a Python stack, from their CPU seconds by kernel thread id."""
-    found: Counter[str] = Counter()
-    for tid, seconds in spent.items():
-        found[f"{ROOT};{thread_name(tid).replace(';', ':')}"] += round(seconds * rate)
-    return dict(+found)

@@ -12,7 +12,7 @@ SECONDS: Final = (0.1, 300.0)
 FREQUENCY: Final = (1, 1000)
 CPU_MODES: Final = ("cpu", "gil", "wall")
 CPU_BY: Final = ("stack", "request")
-CPU_ENGINES: Final = ("auto", "signal", "py-spy", "inprocess")
+CPU_ENGINES: Final = ("auto", "py-spy", "inprocess")
 HEAP_MODES: Final = ("peak", "leaks", "temporary", "allocations")
 TRACE_RENDERERS: Final = ("flamegraph", "flameprof")
 # Python reads more as a number than a person who mistyped one means: "1_0", other scripts' digits, spaces.
@@ -94,13 +94,8 @@ class CpuRequest(_Request):
         _one_of("by", self.by, CPU_BY)
         if self.by == "request" and (self.engine == "py-spy" or self.native or self.mode == "gil"):
             raise InvalidRequest(
-                "by=request needs engine=signal or engine=inprocess, without native=true and mode=gil; "
+                "by=request needs engine=inprocess, without native=true and mode=gil; "
                 "py-spy does not see which request is served."
-            )
-        if self.engine == "signal" and (self.native or self.mode != "cpu"):
-            raise InvalidRequest(
-                "engine=signal takes mode=cpu without native=true; its timer counts CPU time, and its stacks "
-                "have Python frames only."
             )
         if self.engine == "inprocess" and self.native:
             raise InvalidRequest(

@@ -5,6 +5,10 @@ go of it, that is, when the loop waits: it sees little else. So the ticks are si
 thread between two bytecodes: ``ITIMER_PROF`` counts CPU time, ``ITIMER_REAL`` time on the wall. Each thread
 is then charged by the kernel's clock of its CPU time, so that a parked one gets nothing.
 
+The handler is Python's own, which runs where frames are whole. ``faulthandler`` could write a stack at the
+signal itself, from C and without skid, but it then meets frames half made: Python 3.11.7, 3.12.1 and 3.13.0
+each died of that within a minute of samples every millisecond under calls from C into Python.
+
 What stays inexact: time inside C code is charged to the line that called it, threads other than the main
 one are seen where they gave up the interpreter lock, and the kernel's tick bounds the rate of CPU samples
 (often 250 Hz). When the loop does not run in the main thread, or the signal is taken, ticks come from a

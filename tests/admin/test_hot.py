@@ -77,7 +77,7 @@ async def test_a_profile_by_request_and_the_same_kept_as_labels(node: Served) ->
     params = {"seconds": "1", "by": "request", "format": "folded", "frequency": "250"}
     async with busy(node):
         response = await node.http.get(CPU, params=params)
-    assert response.headers["x-profile-engine"] == "signal"
+    assert response.headers["x-profile-engine"] == "inprocess"
     roots = {line.partition(";")[0] for line in response.text.splitlines()}
     assert f"request: {BUSY}" in roots
     assert all(root.startswith(("request: ", "[no request]")) for root in roots)

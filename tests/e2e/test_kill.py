@@ -81,7 +81,7 @@ def test_kills_while_py_spy_samples_leave_nothing_behind(
 
 @pytest.mark.parametrize(
     "route",
-    ["profile?engine=signal", "profile?engine=inprocess", "heap?mode=peak", "trace?renderer=flamegraph"],
+    ["profile?engine=inprocess", "heap?mode=peak", "trace?renderer=flamegraph"],
 )
 def test_a_kill_in_the_middle_of_a_profile_leaves_nothing_behind(
     node: NodeProcess, tmp_path: Path, scratch: Path, route: str

@@ -60,6 +60,33 @@ def test_native_frames_are_followed(start: Start) -> None:
     assert any("lowered from 99 to 50 Hz" in note for note in capture["notes"])
 
 
+def test_it_is_the_default(start: Start) -> None:
+    capture = start("shares").ask("cpu", seconds=0.5)
+    assert (capture["engine"], capture["errors"]) == ("py-spy", 0)
+
+
+@pytest.mark.parametrize("work", ["compress", "commits"])
+def test_c_code_that_released_the_lock_is_on_the_cpu(start: Start, work: str) -> None:
+    capture = start(work).ask("cpu", seconds=2, **OUTSIDE)
+    stacks = weights(capture["folded"])
+    there = sum(count for stack, count in stacks.items() if f"{work} (" in stack or stack == f"{ROOT};{work}")
+    assert there >= 0.8 * capture["samples"] > 0
+
+
+@pytest.mark.parametrize("work", ["compress", "commits"])
+def test_native_mode_has_c_code_that_released_the_lock(start: Start, work: str) -> None:
+    capture = start(work).ask("cpu", seconds=2, native=True)
+    stacks = weights(capture["folded"])
+    assert capture["engine"] == "py-spy"
+    assert sum(count for stack, count in stacks.items() if work in stack) >= 0.8 * capture["samples"] > 0
+
+
+def test_a_loop_outside_the_main_thread_is_seen(start: Start) -> None:
+    capture = start("shares", "worker-loop").ask("cpu", seconds=0.5)
+    assert capture["engine"] == "py-spy"
+    assert weight_of(capture["folded"], "work_a") > 0
+
+
 def test_the_rate_is_lowered_aloud_when_there_are_many_threads() -> None:
     assert affordable_rate(CpuRequest(frequency=99), 12) == (99, [])
     rate, notes = affordable_rate(CpuRequest(frequency=99, mode="wall"), 100)

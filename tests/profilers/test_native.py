@@ -1,6 +1,6 @@
 import threading
 
-from diag.profilers.native import ROOT, outside, unseen
+from diag.profilers.native import ROOT, unseen
 
 
 def test_nothing_ran_nothing_is_added() -> None:
@@ -12,13 +12,6 @@ def test_cpu_without_a_python_stack_is_put_under_the_threads_name() -> None:
     tid = threading.get_native_id()
     added = unseen({tid: 1.0}, {tid: 3.0}, 100.0, {tid: 50})
     assert added == {f"{ROOT};{threading.current_thread().name}": 150}
-
-
-def test_threads_without_python_have_all_their_cpu_outside() -> None:
-    assert outside({}, 100.0) == {}
-    assert outside({threading.get_native_id(): 0.5, -5: 0.001}, 100.0) == {
-        f"{ROOT};{threading.current_thread().name}": 50
-    }
 
 
 def test_a_difference_within_the_noise_of_sampling_is_left_out() -> None:

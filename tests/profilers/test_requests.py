@@ -48,7 +48,7 @@ def test_frequency_outside_names_parameter_and_range(frequency: int) -> None:
         ({"seconds": " 1"}, "seconds.*a number"),
         ({"frequency": "9.5"}, "frequency.*whole number"),
         ({"mode": "fast"}, "mode.*cpu, gil, wall"),
-        ({"engine": "perf"}, "engine.*auto, signal, py-spy, inprocess"),
+        ({"engine": "perf"}, "engine.*auto, py-spy, inprocess"),
         ({"native": "maybe"}, "native.*true or false"),
         ({"secnods": "5"}, "'secnods' is not known"),
         ({"engine": "inprocess", "native": "true"}, "native=true needs engine=py-spy"),
