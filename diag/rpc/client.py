@@ -70,10 +70,12 @@ class MetaClient:
         self._credentials = auth_pb2.BasicAuth(username=username, password=password).SerializeToString()
         self._tls = None if tls_ca is None else grpc.ssl_channel_credentials(tls_ca)
         self._options: list[tuple[str, Any]] = [
+            # Channels share connections by default, and a closed client's may still be on its way out.
+            ("grpc.use_local_subchannel_pool", 1),
             ("grpc.max_receive_message_length", -1),  # the server bounds all but a line of an export
             ("grpc.max_send_message_length", MAX_MESSAGE_SIZE),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 1000),  # what one attempt to connect is given
             ("grpc.max_reconnect_backoff_ms", 1000),
         ]
         if tls_domain is not None:

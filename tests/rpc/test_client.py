@@ -33,6 +33,25 @@ async def test_everything_on_an_empty_store(node: RpcNode) -> None:
         assert len([line async for line in client.export()]) > 0
 
 
+async def test_a_node_far_away_is_given_time_to_greet(node: RpcNode) -> None:
+    """A busy machine, or TLS over a continent, takes longer than gRPC's shortest pause between attempts."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.4)  # the distance
+        there = await asyncio.open_connection("127.0.0.1", node.port)
+        await asyncio.gather(carry(reader, there[1]), carry(there[0], writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with MetaClient([f"127.0.0.1:{server.sockets[0].getsockname()[1]}"], attempts=1) as client:
+        assert await client.get("k") is None
+    server.close()
+
+
 async def test_write_and_read_back(node: RpcNode) -> None:
     async with node.client() as client:
         first = await client.put("a", b"1", ttl_ms=5000)
