@@ -7,13 +7,14 @@ keeps the engine from reusing pages, so they are to be short.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple, Self
+from typing import NamedTuple, NoReturn, Self
 
 import lmdb
 
@@ -272,26 +273,49 @@ class WriteTxn(ReadTxn):
         self._txn.put(_STATE, self._state.pack(), db=self._tables.meta)
 
 
+@dataclass(frozen=True)
+class StoreFailures:
+    """How often the engine or the disk failed since the store was opened, by what it failed in."""
+
+    reads: Counter[str] = field(default_factory=Counter)
+    writes: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def _counted(failures: Counter[str], function: str) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        failures[function] += 1
+        raise
+
+
 class Reading:
     """A read transaction as a context. A class, not a generator: one is made for every read."""
 
-    __slots__ = ("_env", "_path", "_tables", "_txn")
+    __slots__ = ("_env", "_failures", "_path", "_tables", "_txn")
 
-    def __init__(self, path: Path, env: lmdb.Environment, tables: _Tables) -> None:
+    def __init__(self, path: Path, env: lmdb.Environment, tables: _Tables, failures: Counter[str]) -> None:
         self._path = path
         self._env = env
         self._tables = tables
+        self._failures = failures
 
     def __enter__(self) -> ReadTxn:
-        with directory.explained(self._path):
+        try:
             self._txn = self._env.begin(buffers=True)
+        except lmdb.Error as failure:
+            self._fail(failure)
         return ReadTxn(self._txn, self._tables)
 
     def __exit__(self, _kind: object, failure: BaseException | None, _traceback: object) -> None:
         self._txn.abort()
         if isinstance(failure, lmdb.Error):
-            with directory.explained(self._path):
-                raise failure
+            self._fail(failure)
+
+    def _fail(self, failure: lmdb.Error) -> NoReturn:
+        with _counted(self._failures, "read"), directory.explained(self._path):
+            raise failure
 
 
 class Pin:
@@ -306,13 +330,17 @@ class Pin:
 
 
 class Store:
-    """A data directory opened by this process; ``node_id`` is whose it is, None when nobody's yet."""
+    """A data directory opened by this process; ``node_id`` is whose it is, None when nobody's yet.
+
+    ``failures`` counts what the engine or the disk refused.
+    """
 
     def __init__(
         self, path: Path, env: lmdb.Environment, lock: directory.DirectoryLock, readonly: bool
     ) -> None:
         self.path = path
         self.node_id = directory.owner(path)
+        self.failures = StoreFailures()
         self._env = env
         self._lock = lock
         self._readonly = readonly
@@ -394,7 +422,7 @@ class Store:
     def read(self) -> "Reading":
         """A read transaction; any thread, any number, never waiting for a writer."""
         self._refuse_closed()
-        return Reading(self.path, self._env, self._tables)
+        return Reading(self.path, self._env, self._tables, self.failures.reads)
 
     @contextmanager
     def write(self) -> Iterator[WriteTxn]:
@@ -402,7 +430,11 @@ class Store:
         self._refuse_closed()
         if self._readonly:
             raise NoSpace(f"{self.path} is open for reading only; open it for writing to change it.")
-        with directory.explained(self.path), self._env.begin(write=True, buffers=True) as txn:
+        with (
+            _counted(self.failures.writes, "apply"),
+            directory.explained(self.path),
+            self._env.begin(write=True, buffers=True) as txn,
+        ):
             made = WriteTxn(txn, self._tables, self._env, self.path)
             yield made
             made.finish()
@@ -415,7 +447,7 @@ class Store:
     def pin(self) -> "Pin":
         """Hold the state as it is now for ``copy_to``; release it soon, pages are not reused meanwhile."""
         self._refuse_closed()
-        with directory.explained(self.path):
+        with _counted(self.failures.reads, "pin"), directory.explained(self.path):
             return Pin(self._env.begin(buffers=True))
 
     def copy_to(self, target: Path, pin: "Pin | None" = None) -> None:
@@ -424,7 +456,7 @@ class Store:
         Writers go on.
         """
         self._refuse_closed()
-        with directory.explained(target):
+        with _counted(self.failures.writes, "snapshot"), directory.explained(target):
             self._env.copy(str(target), compact=True, txn=None if pin is None else pin.txn)
             directory.write_format(target, ready=True, node_id=self.node_id)
 
@@ -436,7 +468,7 @@ class Store:
     def sync(self) -> None:
         """Wait until the disk has everything; for a store opened with ``sync=False``."""
         self._refuse_closed()
-        with directory.explained(self.path):
+        with _counted(self.failures.writes, "sync"), directory.explained(self.path):
             self._env.sync(True)
 
     def close(self) -> None:

@@ -67,9 +67,9 @@ class NodeCollector(Collector):
         version = empty(names.VERSION)
         version.add_sample(names.VERSION.name, self._version, 1)
         yield version
-        # For dashboards that ask for them. No call names the store's function that refused it: no samples.
-        yield empty(names.STORE_WRITE_FAILED)
-        yield empty(names.STORE_READ_FAILED)
+        counters = self._log.counters()
+        yield labelled(names.STORE_WRITE_FAILED, counters.store_write_failed)
+        yield labelled(names.STORE_READ_FAILED, counters.store_read_failed)
         yield labelled(names.REPLICATION_LAG, _replication_lag(self._log.status()))
         yield _summary(names.RPC_DELAY_SECONDS, self._metrics.delay_summary)
         yield _histogram(names.RPC_DELAY_MS, self._metrics.delay_all)

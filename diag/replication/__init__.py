@@ -85,6 +85,8 @@ class LogCounters:
     leader_changes: int
     snapshot_building: bool
     snapshot_written_entries: int
+    store_write_failed: Mapping[str, int] = field(default_factory=dict)  # by what the store was doing
+    store_read_failed: Mapping[str, int] = field(default_factory=dict)
     acknowledged_at: float = -math.inf  # when a proposal was last acknowledged, by time.monotonic()
 
 

@@ -207,6 +207,8 @@ class ClusterLog:
             leader_changes=self._view.seen.facts.leader_changes,
             snapshot_building=self._snapshots.building,
             snapshot_written_entries=self._snapshots.entries_written,
+            store_write_failed=dict(self._store.failures.writes),
+            store_read_failed=dict(self._store.failures.reads),
             acknowledged_at=self._acknowledged_at,
         )
 

@@ -200,6 +200,8 @@ class LocalLog:
             leader_changes=self._leader_changes,
             snapshot_building=self._snapshot_task is not None,
             snapshot_written_entries=self._snapshot_entries,
+            store_write_failed=dict(self._store.failures.writes),
+            store_read_failed=dict(self._store.failures.reads),
             acknowledged_at=self._acknowledged_at,
         )
 

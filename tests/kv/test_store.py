@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -257,6 +258,20 @@ def test_a_full_map_is_no_space(tmp_path: Path) -> None:
             txn.put("a", Record(1, b"v" * (2 << 20)))
         with opened.write() as txn:
             txn.put("a", _record(1))
+        assert (opened.failures.writes, opened.failures.reads) == ({"apply": 1}, {})
+
+
+def test_what_the_engine_refuses_is_counted(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s") as opened:
+        assert (opened.failures.writes, opened.failures.reads) == ({}, {})
+        with pytest.raises(StoreError), opened.read():
+            raise lmdb.CorruptedError("a page")
+        with pytest.raises(ZeroDivisionError), opened.write():  # the command's own fault
+            raise ZeroDivisionError
+        (tmp_path / "taken" / "data.mdb").mkdir(parents=True)
+        with pytest.raises(StoreError):
+            opened.copy_to(tmp_path / "taken")
+        assert (opened.failures.writes, opened.failures.reads) == ({"snapshot": 1}, {"read": 1})
 
 
 @pytest.fixture

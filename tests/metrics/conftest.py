@@ -63,7 +63,7 @@ class StillLog:
         )
 
     def counters(self) -> LogCounters:
-        return LogCounters(2, 1, 5, True, 15)
+        return LogCounters(2, 1, 5, True, 15, store_write_failed={"apply": 3}, store_read_failed={"read": 1})
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
         return lambda: None

@@ -118,6 +118,12 @@ def test_figures_come_from_the_log_and_the_counters(log: StillLog) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def test_what_the_store_refused_is_told_by_function(log: StillLog) -> None:
+    lines = contract_text(registry_of(log, Metrics())).splitlines()
+    assert 'metasrv_raft_storage_raft_store_write_failed{func="apply"} 3' in lines
+    assert 'metasrv_raft_storage_raft_store_read_failed{func="read"} 1' in lines
+
+
 def test_a_node_without_a_leader_says_so(log: StillLog) -> None:
     log.state = "Candidate"
     found = values(contract_text(registry_of(log, Metrics())))
