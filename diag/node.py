@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import TypeAlias
@@ -27,6 +28,9 @@ from diag.admin.server import AdminServer
 from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
 from diag.config.model import RaftConfig
+from diag.doctor.facts import Etcd
+from diag.doctor.member import etcd_facts
+from diag.doctor.self_report import SelfReport, Sources
 from diag.errors import Compacted, StoreError
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.view import Reader
@@ -192,6 +196,7 @@ class Node:
                 *(log, lag, data_dir, reader.features),
                 removed=cluster.removed if cluster else lambda: None,
             ),
+            self_report=SelfReport(self._facts(engine, lag)),
             config_text=lambda: show_config(config),
             features=reader.features,
             known_features=KNOWN_FEATURES,
@@ -219,6 +224,27 @@ class Node:
         self._running.push_async_callback(tunnel.close)
         return tunnel
 
+    def _facts(self, engine: Engine, lag: LoopLag) -> Sources:
+        """What the doctor reads of this node."""
+        config, raft = self._config, self._config.raft_config
+        common = Sources(
+            log=engine.log,
+            lag=lag,
+            version=self.version(),
+            clock_ms=_clock_ms,
+            configured=_address_of(config),
+            directories=(raft.raft_dir, config.file_log().dir),
+            snapshot_every=raft.snapshot_logs_since_last,
+        )
+        if not isinstance(engine, ClusterEngine):
+            return common
+
+        async def etcd(within: float) -> Etcd:
+            quota = raft.etcd_quota_bytes
+            return await etcd_facts(engine.client, engine.member_state, engine.seen, quota, within)
+
+        return replace(common, etcd=etcd, failed=lambda: _why_not_serving(engine))
+
     def _make_keeper(self, load: Callable[[float], Load]) -> Keeper:
         raft, limits = self._config.raft_config, self._config.profiling
         shelf = Shelf(raft.raft_dir / PROFILES_DIR, limits.keep_count, limits.keep_bytes)
@@ -240,6 +266,11 @@ def source_hash() -> str:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _why_not_serving(engine: ClusterEngine) -> str | None:
+    failed = engine.log.failed
+    return engine.removed() or (str(failed.result()) if failed.done() else None)
 
 
 def _clock_ms() -> int:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from diag.admin import (
     cluster,
     control,
+    doctor,
     errors,
     health,
     home,
@@ -29,6 +30,7 @@ from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
 from diag.admin.starts import Starts
 from diag.admin.views import Views
+from diag.doctor.self_report import SelfReport
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -52,6 +54,7 @@ class Parts:
     windows: Windows
     guard: Guard
     checks: Sequence[Check]
+    self_report: SelfReport
     config_text: Callable[[], str]
     features: Callable[[], Sequence[str]]
     known_features: Sequence[str]
@@ -90,6 +93,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
     app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, parts.guard))
+    app.include_router(doctor.router(relay, parts.self_report, parts.guard))
     app.include_router(hot.router(parts.profilers, relay, parts.guard))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.windows, parts.guard))
     return app

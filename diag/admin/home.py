@@ -59,6 +59,7 @@ _STATE = (
     _Link("/v1/health", "health, always open"),
     _Link("/livez", "is the process alive"),
     _Link("/readyz?verbose", "is the node ready, check by check"),
+    _Link("/debug/doctor", "what is wrong with the cluster, and what to do next"),
 )
 _ACTIONS = (
     _Link("/v1/ctrl/trigger_snapshot", "write a snapshot; answers at once"),

@@ -21,6 +21,7 @@ _COMMANDS = {
     "join": "members:join",
     "promote": "members:promote",
     "leave": "members:leave",
+    "doctor": "doctor:doctor",
     "profile": "profile:profile",
     "kv": "kv:kv",
     "watch": "kv:watch",

@@ -18,12 +18,17 @@ _NO_ROUTE_OF_ETCD = "404 page not found"
 _NOT_NOW = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
-def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--endpoint``, ``--token`` and ``--ca``."""
+def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--token`` and ``--ca``."""
     command = ca_option(command)
-    command = click.option(
+    return click.option(
         "--token", envvar="METADIAG_TOKEN", help="Bearer token, needed from another machine."
     )(command)
+
+
+def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--endpoint``, ``--token`` and ``--ca``."""
+    command = credential_options(command)
     return click.option(
         "--endpoint", default=DEFAULT_ADMIN, show_default=True, help="Admin address, host:port or URL."
     )(command)

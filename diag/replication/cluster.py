@@ -21,7 +21,7 @@ from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_facts import FactsReader
 from diag.replication.etcd_flags import EtcdSpec, spec_of
-from diag.replication.etcd_member import EtcdMember
+from diag.replication.etcd_member import EtcdMember, MemberState
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
 from diag.replication.housekeeping import Due
@@ -98,6 +98,16 @@ class ClusterEngine:
     def member_endpoint(self) -> str:
         """Where ``EtcdClient`` reaches this node's member."""
         return self._member.endpoint
+
+    @property
+    def client(self) -> EtcdClient:
+        """Asks this node's member."""
+        return self._client
+
+    @property
+    def member_state(self) -> MemberState:
+        """What the member's supervisor knows."""
+        return self._member.state
 
     def member_facts(self) -> Mapping[str, object]:
         """What the member's supervisor knows, for the node's status."""

@@ -14,6 +14,7 @@ from diag.admin.checks import node_checks
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
+from diag.doctor.self_report import SelfReport, Sources
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.commands import MatchSeq, Upsert
 from diag.kv.snapshot import SnapshotStore
@@ -88,6 +89,17 @@ async def serving(
         windows=windows,
         guard=Guard(TOKEN),
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
+        self_report=SelfReport(
+            Sources(
+                log=log,
+                lag=lag,
+                version="0.1.0",
+                clock_ms=lambda: time.time_ns() // 10**6,
+                configured=node,
+                directories=(directory,),
+                snapshot_every=1024,
+            )
+        ),
         config_text=lambda: 'admin_api_address = "127.0.0.1:28101"\n',
         features=reader.features,
         known_features=KNOWN_FEATURES,

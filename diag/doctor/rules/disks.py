@@ -1,0 +1,74 @@
+"""Whether the disks have room and are fast enough."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from diag.doctor.facts import Cluster, Disk, NodeFacts
+from diag.doctor.finding import Finding, Severity
+
+CRITICAL_BYTES: Final = 64 << 20  # from which on the node calls itself not ready
+WARN_BYTES: Final = 512 << 20
+WARN_SHARE: Final = 0.10
+
+#: Every write waits for one: etcd's advice is to stay below 10 ms at the 99th percentile.
+WARN_FSYNC: Final = 0.05
+CRITICAL_FSYNC: Final = 0.5
+
+
+def low(cluster: Cluster) -> Iterator[Finding]:
+    """A disk that is nearly full."""
+    for node in cluster.nodes.values():
+        for disk in node.disks:
+            severity = _severity(disk)
+            if severity is None:
+                continue
+            yield Finding(
+                name="disk_low",
+                severity=severity,
+                node=node.node_id,
+                says=f"The disk of node {node.node_id} is nearly full: {_mib(disk.free)} of "
+                f"{_mib(disk.total)} are free at {disk.path}.",
+                evidence=(f"{disk.free} of {disk.total} bytes ({disk.free / max(1, disk.total):.1%})",),
+                next=f"on its machine: du -xh --max-depth=2 {disk.path} | sort -h; then free space",
+            )
+
+
+def slow_fsync(cluster: Cluster) -> Iterator[Finding]:
+    """A disk on which nothing becomes durable in good time."""
+    for node in cluster.nodes.values():
+        writing = node.writing
+        if writing.failed is not None:
+            says = f"Node {node.node_id} cannot write to its disk."
+            yield _of_writing(node, "critical", says, writing.failed)
+        elif writing.stuck:
+            says = f"The disk of node {node.node_id} is stuck: what it should make durable does not end."
+            yield _of_writing(node, "critical", says, f"one write of 4 KiB goes on for {writing.stuck:.1f} s")
+        elif writing.median >= WARN_FSYNC:
+            severity: Severity = "critical" if writing.median >= CRITICAL_FSYNC else "warning"
+            says = f"The disk of node {node.node_id} is slow, and every write waits for it."
+            told = (
+                f"to make 4 KiB durable took {1000 * writing.median:.0f} ms (median of {writing.tries}), "
+                f"at most {1000 * writing.longest:.0f} ms; {1000 * WARN_FSYNC:.0f} ms are too much"
+            )
+            yield _of_writing(node, severity, says, told)
+
+
+def _of_writing(node: NodeFacts, severity: Severity, says: str, evidence: str) -> Finding:
+    return Finding(
+        name="slow_fsync",
+        severity=severity,
+        node=node.node_id,
+        says=says,
+        evidence=(evidence,),
+        next="on its machine: iostat -x 1; does another program use the disk, or is it a network's?",
+    )
+
+
+def _severity(disk: Disk) -> Severity | None:
+    if disk.free < CRITICAL_BYTES:
+        return "critical"
+    return "warning" if disk.free < min(WARN_BYTES, WARN_SHARE * disk.total) else None
+
+
+def _mib(size: int) -> str:
+    return f"{size >> 20} MiB"

@@ -1,0 +1,57 @@
+"""Whether the process keeps up, and whether it can be looked into."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from diag.doctor.facts import Cluster
+from diag.doctor.finding import Finding
+
+#: Seconds by which the event loop may be late, as with the readiness check.
+LATE_SECONDS: Final = 2.0
+WARN_LATE_SECONDS: Final = 0.5
+#: What a CPU profile samples at where nobody asks for another rate.
+USUAL_HZ: Final = 99
+
+
+def loop_late(cluster: Cluster) -> Iterator[Finding]:
+    """An event loop that runs what is due too late: every call waits."""
+    for node in cluster.nodes.values():
+        if node.loop_lag >= WARN_LATE_SECONDS:
+            yield Finding(
+                name="loop_late",
+                severity="critical" if node.loop_lag >= LATE_SECONDS else "warning",
+                node=node.node_id,
+                says=f"The event loop of node {node.node_id} was late by {node.loop_lag:.2f} s.",
+                evidence=("the worst of the last ten seconds",),
+                next=f"diag profile cpu --node {node.node_id} -o cpu.svg; "
+                f"curl 'http://ADMIN_ADDRESS/debug/hot?node={node.node_id}'",
+            )
+
+
+def tracing_denied(cluster: Cluster) -> Iterator[Finding]:
+    """A process that py-spy may not read."""
+    for node in cluster.nodes.values():
+        if node.tracing is not None:
+            yield Finding(
+                name="tracing_denied",
+                severity="warning",
+                node=node.node_id,
+                says=f"py-spy cannot read node {node.node_id}: its CPU profiles are taken from inside.",
+                evidence=(node.tracing,),
+                next=f"diag profile cpu --node {node.node_id} --engine py-spy -o cpu.svg, to try again",
+            )
+
+
+def too_many_threads(cluster: Cluster) -> Iterator[Finding]:
+    """So many threads that a sample at the usual rate would stop the process for too long."""
+    for node in cluster.nodes.values():
+        if node.sampling_hz and node.sampling_hz < USUAL_HZ:
+            yield Finding(
+                name="too_many_threads",
+                severity="warning",
+                node=node.node_id,
+                says=f"With its {node.threads} threads node {node.node_id} is sampled at {node.sampling_hz} "
+                f"Hz at most, not at {USUAL_HZ}: a sample stops the process longer.",
+                evidence=(f"{node.threads} threads",),
+                next=f"diag profile threads --node {node.node_id}; and profile with --engine inprocess",
+            )

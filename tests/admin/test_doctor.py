@@ -1,0 +1,119 @@
+"""Findings over HTTP: of this node, of three, and of three of which some are gone, frozen or lying."""
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from diag.admin.doctor import HEARD_SECONDS
+from diag.doctor.rules import RULES
+from diag.replication import Answer, Question
+from tests.admin.members import Cluster
+from tests.admin.served import Served
+
+pytestmark = pytest.mark.anyio
+
+DOCTOR = "/debug/doctor"
+JSON = {"format": "json"}
+
+#: What the machine that runs the tests may have, whatever is tested.
+OF_THE_MACHINE = {"disk_low", "slow_fsync", "tracing_denied", "loop_late", "too_many_threads"}
+
+
+async def findings(http: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    """By name."""
+    response = await http.get(DOCTOR, params=JSON)
+    assert response.status_code == 200, response.text
+    return {one["name"]: one for one in response.json()["findings"] if one["name"] not in OF_THE_MACHINE}
+
+
+async def test_a_node_of_its_own_is_well(node: Served) -> None:
+    answer = (await node.http.get(DOCTOR, params=JSON)).json()
+    assert (answer["answered"], answer["silent"], answer["checks"]) == ([1], [], list(RULES))
+    assert await findings(node.http) == {}
+
+
+async def test_it_is_text_for_people_and_json_for_programs(node: Served) -> None:
+    text = await node.http.get(DOCTOR)
+    assert text.headers["content-type"].startswith("text/plain")
+    assert f"({len(RULES)} checks of node 1).\n" in text.text
+    accepted = await node.http.get(DOCTOR, headers={"Accept": "application/json"})
+    assert accepted.json()["severity"] in {"fine", "warning", "critical"}
+    assert (await node.http.get(DOCTOR, params={"format": "xml"})).status_code == 400
+    assert (await node.http.get(DOCTOR, params={"formt": "json"})).status_code == 400
+    assert (await node.http.head(DOCTOR)).status_code == 200
+
+
+async def test_it_is_closed_to_other_machines(node: Served) -> None:
+    async with node.from_elsewhere() as http:
+        for path in (DOCTOR, f"{DOCTOR}/facts"):
+            assert (await http.get(path)).status_code == 403
+
+
+async def test_more_threads_than_a_profile_can_look_at(node: Served) -> None:
+    end = threading.Event()
+    threads = [threading.Thread(target=end.wait) for _ in range(40)]
+    try:
+        for thread in threads:
+            thread.start()
+        answer = (await node.http.get(DOCTOR, params=JSON)).json()
+        (found,) = [one for one in answer["findings"] if one["name"] == "too_many_threads"]
+        assert "Hz at most, not at 99" in found["says"]
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+
+
+async def test_of_three_nodes_each_says_what_it_knows(cluster: Cluster) -> None:
+    answer = (await cluster.nodes[2].http.get(DOCTOR, params=JSON)).json()
+    assert answer["answered"] == [1, 2, 3]
+    facts = (await cluster.first.http.get(f"{DOCTOR}/facts", params={"node": "3"})).json()
+    assert (facts["node_id"], facts["state"]) == (3, "Learner")
+    other = await cluster.first.http.get(DOCTOR, params={**JSON, "node": "2"})
+    assert other.headers["x-meta-node"] == "2"
+
+
+async def test_nodes_that_are_gone_or_frozen_are_findings_within_a_bound(cluster: Cluster) -> None:
+    cluster.peers.down, cluster.peers.frozen = {2}, {3}
+    began = time.monotonic()
+    response = await cluster.first.http.get(DOCTOR, params=JSON)
+    assert time.monotonic() - began < HEARD_SECONDS + 1.0, "a frozen node holds nobody beyond the bound"
+    answer = response.json()
+    assert (answer["severity"], answer["answered"], answer["silent"]) == ("critical", [1], [2, 3])
+    silent = {one["node"]: one for one in answer["findings"] if one["name"] == "silent_node"}
+    assert silent[2]["evidence"] == ["Node 2 is not reachable."]
+    assert "has not answered within 1.8 s" in silent[3]["evidence"][0]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'"\xff"',
+        b'{"node_id": -1}',
+        b"<html><script>alert(1)</script></html>",
+        b"[" * 100_000,
+    ],
+)
+async def test_a_node_that_says_nonsense_is_a_finding(cluster: Cluster, lie: bytes) -> None:
+    async def lying(question: Question) -> Answer:
+        async def body() -> Any:
+            yield lie
+
+        return Answer(200, {"content-type": "application/json"}, body())
+
+    cluster.peers.tunnels[2] = lying  # type: ignore[assignment]
+    found = await findings(cluster.first.http)
+    assert found["silent_node"]["node"] == 2
+    assert "does not say of itself" in found["silent_node"]["evidence"][0]
+
+
+async def test_a_node_that_answers_for_another_is_a_finding(cluster: Cluster) -> None:
+    cluster.peers.tunnels[2] = cluster.peers.tunnels[3]
+    found = await findings(cluster.first.http)
+    assert found["address_of_another"]["says"] == "At the address of node 2 node 3 answers."

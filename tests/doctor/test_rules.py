@@ -1,0 +1,231 @@
+"""Each rule: nothing of a healthy cluster, and its finding of the facts it is for."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from diag.doctor.facts import Address, Alarm, Cluster, Disk, Held, NodeFacts, Offset, Writing
+from diag.doctor.finding import Finding
+from diag.doctor.rules import RULES, examine
+from tests.doctor.clusters import GIB, address, cluster, etcd, facts
+
+
+def test_a_healthy_cluster_has_nothing() -> None:
+    found = examine(cluster())
+    assert found.findings == ()
+    assert (found.severity, found.answered, found.silent) == ("fine", (1, 2, 3), ())
+    assert found.checks == tuple(RULES)
+
+
+def test_a_new_node_of_its_own_has_nothing() -> None:
+    own = Address(node_id=0, raft="host:28103")
+    node = facts(
+        0,
+        clustered=False,
+        leader=0,
+        own=own,
+        voters=(own,),
+        etcd=None,
+        snapshot=None,
+        applied=0,
+        last_log_index=0,
+    )
+    assert examine(Cluster(0, {0: node}, {}, {0: Offset(0, 0)})).findings == ()
+
+
+def test_no_clock_was_read_of_a_cluster_without_answers() -> None:
+    assert list(RULES["clock_skew"](Cluster(1, {}, {1: "gone"}, {}))) == []
+
+
+def found(seen: Cluster, name: str) -> Sequence[Finding]:
+    """What the rule finds, each in a sentence with evidence and a command."""
+    findings = list(RULES[name](seen))
+    for one in findings:
+        assert one.name == name
+        assert one.says.endswith(".")
+        assert one.evidence
+        assert one.next
+    assert [one for one in examine(seen).findings if one.name == name] == sorted(
+        findings, key=lambda one: one.severity
+    )
+    return findings
+
+
+def one(seen: Cluster, name: str) -> Finding:
+    (finding,) = found(seen, name)
+    return finding
+
+
+def leaderless(node_id: int) -> NodeFacts:
+    return facts(node_id, leader=None, state="Candidate")
+
+
+def test_no_quorum() -> None:
+    finding = one(cluster(leaderless(1), silent={2: "It is gone.", 3: "It is gone."}), "no_quorum")
+    assert finding.severity == "critical"
+    assert "1 of its 3 voters answer, 2 are needed" in finding.says
+    assert "start node 2, 3 again" in finding.next
+    assert "node 2: It is gone." in finding.evidence
+
+
+def test_a_node_that_alone_knows_no_leader_is_cut_off() -> None:
+    seen = cluster(leaderless(2))
+    assert found(seen, "no_quorum") == []
+    finding = one(seen, "cut_off")
+    assert (finding.node, finding.severity) == (2, "critical")
+    assert found(cluster(leaderless(1), leaderless(2), leaderless(3)), "cut_off") == []
+
+
+def test_a_silent_node_with_its_reason() -> None:
+    finding = one(cluster(silent={3: "Node 3 has not answered within 1.8 s."}), "silent_node")
+    assert (finding.node, finding.severity) == (3, "critical")
+    assert "meta-3:9191" in finding.says
+    assert finding.evidence == ("Node 3 has not answered within 1.8 s.",)
+
+
+def test_a_node_that_gave_up() -> None:
+    finding = one(cluster(facts(2, failed="the log is another one", state="Shutdown")), "stopped_serving")
+    assert (finding.node, finding.evidence) == (2, ("the log is another one",))
+
+
+def test_a_lagging_node() -> None:
+    assert found(cluster(facts(2, applied=4000)), "lagging_node") == []
+    finding = one(cluster(facts(2, applied=3999, last_log_index=3999)), "lagging_node")
+    assert (finding.node, finding.severity) == (2, "warning")
+    assert "1001 entries behind" in finding.says
+
+
+@pytest.mark.parametrize("changed", [{"raft": "meta-2:999"}, {"grpc": "elsewhere:9191"}, {"grpc": None}])
+def test_another_address_than_the_configured(changed: dict[str, str]) -> None:
+    own = address(2).model_copy(update=changed)
+    finding = one(cluster(facts(2, own=own)), "address_mismatch")
+    assert (finding.node, finding.severity) == (2, "critical")
+    assert str(next(iter(changed.values())) or "none") in finding.evidence[0]
+
+
+def test_an_address_at_which_another_node_answers() -> None:
+    seen = cluster()
+    seen.nodes[2] = facts(3)
+    assert one(seen, "address_of_another").says == "At the address of node 2 node 3 answers."
+
+
+def test_a_clock_that_may_be_off_is_not_told_and_one_that_is_off_is() -> None:
+    assert found(cluster(offsets={2: Offset(-5.0, 5.0)}), "clock_skew") == []
+    ahead = one(cluster(offsets={2: Offset(2.0, 2.1)}), "clock_skew")
+    assert (ahead.node, ahead.severity) == (2, "warning")
+    assert "ahead of" in ahead.says
+    behind = one(cluster(offsets={3: Offset(-61.0, -60.0)}), "clock_skew")
+    assert (behind.node, behind.severity) == (3, "critical")
+    assert "behind" in behind.says
+
+
+def test_the_clock_that_asks_may_be_the_one_that_is_off() -> None:
+    finding = one(cluster(offsets={2: Offset(60, 60), 3: Offset(60, 60)}), "clock_skew")
+    assert finding.node == 1
+    two = cluster(silent={3: "gone"}, offsets={2: Offset(60, 60)})
+    assert one(two, "clock_skew").node == 2
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "severity"),
+    [
+        (1 * GIB, 100 * GIB, None),
+        (500 << 20, 100 * GIB, "warning"),
+        (63 << 20, 100 * GIB, "critical"),
+        (100 << 20, 500 << 20, None),
+        (0, 0, "critical"),
+    ],
+)
+def test_a_disk_that_is_nearly_full(free: int, total: int, severity: str | None) -> None:
+    seen = cluster(facts(1, disks=(Disk(path="/data", free=free, total=total),)))
+    assert [(each.node, each.severity) for each in found(seen, "disk_low")] == (
+        [(1, severity)] if severity else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("writing", "severity", "evidence"),
+    [
+        (Writing(tries=5, median=0.049, longest=0.3), None, ""),
+        (Writing(tries=5, median=0.06, longest=0.3), "warning", "60 ms (median of 5), at most 300 ms"),
+        (Writing(tries=1, median=0.7, longest=0.7), "critical", "700 ms"),
+        (Writing(stuck=0.9), "critical", "goes on for 0.9 s"),
+        (Writing(failed="/data: No space left on device"), "critical", "No space left"),
+    ],
+)
+def test_a_slow_disk(writing: Writing, severity: str | None, evidence: str) -> None:
+    findings = found(cluster(facts(3, writing=writing)), "slow_fsync")
+    assert [(each.node, each.severity) for each in findings] == ([(3, severity)] if severity else [])
+    assert not findings or evidence in findings[0].evidence[0]
+
+
+def test_a_member_that_does_not_answer() -> None:
+    down = etcd(phase="waiting", restarts=4, unanswered="no answer in time", last_failure="a port is taken")
+    finding = one(cluster(facts(2, etcd=down)), "etcd_down")
+    assert finding.node == 2
+    assert finding.evidence == ("waiting, 4 restarts: no answer in time", "a port is taken")
+
+
+def test_an_alarm_is_told_once() -> None:
+    alarmed = etcd(alarms=(Alarm(kind="NOSPACE", node_id=2),), db_size=2 * GIB)
+    seen = cluster(*(facts(node_id, etcd=alarmed) for node_id in (1, 2, 3)))
+    finding = one(seen, "log_alarm")
+    assert (finding.node, finding.severity) == (2, "critical")
+    assert "NOSPACE of node 2: no node takes writes" in finding.says
+    assert "diag snapshot" in finding.next
+    corrupt = cluster(facts(1, etcd=etcd(alarms=(Alarm(kind="CORRUPT", node_id=3),))))
+    assert "diag leave --leave-id 3" in one(corrupt, "log_alarm").next
+
+
+def test_a_log_that_fills() -> None:
+    assert "90% of its quota" in one(cluster(facts(1, etcd=etcd(db_size=90, quota=100))), "log_filling").says
+    assert found(cluster(facts(1, etcd=etcd(db_size=79, quota=100))), "log_filling") == []
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [
+        ("3.5.16", True),
+        ("3.5.27", True),
+        ("3.5.28", False),
+        ("3.6.0", False),
+        ("3.5.9-rc.1", True),
+        ("", False),
+    ],
+)
+def test_an_etcd_without_a_fix(version: str, old: bool) -> None:
+    assert bool(found(cluster(facts(2, etcd=etcd(version=version))), "old_etcd")) is old
+
+
+def test_states_that_differ() -> None:
+    other = Held(index=4096, created_ms=1, content_hash="cd" * 32)
+    finding = one(cluster(facts(3, snapshot=other)), "hash_mismatch")
+    assert finding.severity == "critical"
+    assert [line[:8] for line in finding.evidence] == ["node 1: ", "node 2: ", "node 3: "]
+    elsewhere = cluster(facts(3, snapshot=other.model_copy(update={"index": 1000})))
+    assert found(elsewhere, "hash_mismatch") == []
+
+
+def test_a_snapshot_that_is_missing_or_old() -> None:
+    assert "it has none" in one(cluster(facts(1, snapshot=None)), "old_snapshot").evidence[0]
+    old = Held(index=1, created_ms=facts(1).now_ms - 7_200_000, content_hash="ab")
+    finding = one(cluster(facts(2, snapshot=old)), "old_snapshot")
+    assert "4999 entries since its last snapshot; one is due every 1024" in finding.says
+    assert "2.0 h old" in finding.evidence[0]
+
+
+@pytest.mark.parametrize(("lag", "severity"), [(0.4, None), (0.5, "warning"), (2.0, "critical")])
+def test_a_late_loop(lag: float, severity: str | None) -> None:
+    seen = cluster(facts(1, loop_lag=lag))
+    assert [each.severity for each in found(seen, "loop_late")] == ([severity] if severity else [])
+
+
+def test_a_process_that_cannot_be_read() -> None:
+    finding = one(cluster(facts(2, tracing="Tracing needs CAP_SYS_PTRACE here.")), "tracing_denied")
+    assert (finding.node, finding.evidence) == (2, ("Tracing needs CAP_SYS_PTRACE here.",))
+
+
+def test_too_many_threads() -> None:
+    finding = one(cluster(facts(2, threads=80, sampling_hz=25)), "too_many_threads")
+    assert "25 Hz" in finding.says
+    assert finding.evidence == ("80 threads",)
