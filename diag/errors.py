@@ -6,6 +6,7 @@
     ├── InvalidRequest           the caller's request is wrong, and why
     │   └── MessageTooLarge
     ├── Unauthenticated          no token, or not one of ours
+    ├── TooManyTries             wrong credentials came from there too often
     ├── Forbidden                a known caller who may not do this
     ├── NotFound
     ├── NotImplementedHere       a method or an encoding this service does not know
@@ -74,6 +75,17 @@ class Unauthenticated(MetaError):
 
     http_status = 401
     grpc_status = "UNAUTHENTICATED"
+
+
+class TooManyTries(MetaError):
+    """Credentials from this address are not looked at for ``retry_after`` seconds."""
+
+    http_status = 429
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Forbidden(MetaError):

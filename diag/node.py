@@ -22,9 +22,11 @@ from diag.admin.always import Always
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
 from diag.admin.door import Door
+from diag.admin.exposure import require_doors
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
+from diag.admin.tokens import TokensFile
 from diag.admin.tunnel import Tunnel
 from diag.config import Config, show_config
 from diag.config.model import RaftConfig
@@ -85,6 +87,8 @@ class Node:
     async def start(self) -> None:
         """Serve. The bound addresses are in ``grpc_address`` and ``admin_address``."""
         sys.setswitchinterval(SWITCH_INTERVAL)
+        require_doors(self._config)
+        self._guard = _guard(self._config)
         for key in sorted(self._config.inapplicable()):
             _logger.warning("the key %s has no effect in this service", key)
         try:
@@ -171,7 +175,6 @@ class Node:
 
     async def _start_admin(self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag) -> Tunnel:
         config, log = self._config, engine.log
-        token = config.admin.token.get_secret_value() if config.admin.token else None
         lock, turns = ProfileLock(), Turns()
         profilers = Profilers(lock, turns=turns, life=self._life)
         keeper = self._make_keeper(load_of(metrics, lag))
@@ -191,7 +194,7 @@ class Node:
             profile_lock=lock,
             keeper=keeper,
             windows=windows,
-            guard=Guard(token, config.admin.token_file),
+            guard=self._guard,
             checks=node_checks(
                 *(log, lag, data_dir, reader.features),
                 removed=cluster.removed if cluster else lambda: None,
@@ -284,6 +287,12 @@ def _tls(cert: str, key: str) -> Tls | None:
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def _guard(config: Config) -> Guard:
+    admin = config.admin
+    token = admin.token.get_secret_value() if admin.token else None
+    return Guard(token, admin.token_file, tokens=TokensFile(admin.tokens_file) if admin.tokens_file else None)
 
 
 def _access(config: Config) -> Access:

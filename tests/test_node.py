@@ -164,3 +164,15 @@ def test_a_certificate_that_is_none_is_a_sentence(tmp_path: Path) -> None:
         flags = {f"{role}_tls_server_cert": str(junk), f"{role}_tls_server_key": str(junk)}
         with pytest.raises((ConfigError, Unavailable)):
             started(config(tmp_path / f"raft-{role}", **flags))
+
+
+def test_an_admin_address_that_others_reach_is_refused_without_keys(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing says who may come in"):
+        started(config(tmp_path / "raft", admin_api_address="0.0.0.0:0"))
+    assert not (tmp_path / "raft").exists()
+    started(config(tmp_path / "raft", admin_api_address="0.0.0.0:0", **{"admin.without_keys": True}))
+
+
+def test_a_tokens_file_that_cannot_be_used_is_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the tokens file .*none\.toml cannot be used: No such file"):
+        started(config(tmp_path / "raft", **{"admin.tokens_file": str(tmp_path / "none.toml")}))

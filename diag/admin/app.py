@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from diag.admin import (
@@ -18,16 +18,19 @@ from diag.admin import (
     hot,
     kept,
     kept_changes,
+    login,
     members,
     operation,
     profiles,
     ranges,
 )
+from diag.admin.audit import Audit
 from diag.admin.background import Background
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
 from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
+from diag.admin.response_headers import ResponseHeaders
 from diag.admin.starts import Starts
 from diag.admin.views import Views
 from diag.doctor.self_report import SelfReport
@@ -67,7 +70,7 @@ class Parts:
 
 
 def create_app(parts: Parts) -> FastAPI:
-    """The app; its lifespan ends what its requests left running."""
+    """The app; its lifespan ends what its requests left running. Every route has its rule in ``rules``."""
     background = Background()
 
     @contextlib.asynccontextmanager
@@ -76,24 +79,27 @@ def create_app(parts: Parts) -> FastAPI:
         await background.close()
 
     # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
-    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        lifespan=lifespan, openapi_url=None, redirect_slashes=False, dependencies=[Depends(parts.guard)]
+    )
     errors.install(app)
     app.add_middleware(NamedTasks)
+    app.add_middleware(Audit)
+    app.add_middleware(ResponseHeaders)
     views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
     relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
+    app.include_router(login.router(parts.guard))
     app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))
-    app.include_router(
-        control.router(parts.log, parts.guard, background, relay, parts.features, parts.known_features)
-    )
-    app.include_router(members.router(parts.log, parts.membership, parts.guard))
-    app.include_router(profiles.router(parts.profilers, parts.keeper, relay, parts.guard))
+    app.include_router(control.router(parts.log, background, relay, parts.features, parts.known_features))
+    app.include_router(members.router(parts.log, parts.membership))
+    app.include_router(profiles.router(parts.profilers, parts.keeper, relay))
     starts = Starts(background)
-    app.include_router(ranges.router(parts.windows, relay, parts.guard))
-    app.include_router(kept.router(parts.keeper, starts, relay, parts.guard))
-    app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay, parts.guard))
-    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, parts.guard))
-    app.include_router(doctor.router(relay, parts.self_report, parts.guard))
-    app.include_router(hot.router(parts.profilers, relay, parts.guard))
-    app.include_router(home.router(parts.log, parts.profile_lock, parts.windows, parts.guard))
+    app.include_router(ranges.router(parts.windows, relay))
+    app.include_router(kept.router(parts.keeper, starts, relay))
+    app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay))
+    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay))
+    app.include_router(doctor.router(relay, parts.self_report))
+    app.include_router(hot.router(parts.profilers, relay))
+    app.include_router(home.router(parts.log, parts.profile_lock, parts.windows))
     return app

@@ -4,12 +4,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from diag.admin import queries
 from diag.admin.background import Background
-from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.admin.relay import PARAMETERS, Everyone, Relay
 from diag.admin.snapshots import held_everywhere
@@ -28,7 +27,6 @@ _log = logging.getLogger(__name__)
 
 def router(
     log: OrderedLog,
-    guard: Guard,
     background: Background,
     relay: Relay,
     features: Callable[[], Sequence[str]],
@@ -36,13 +34,12 @@ def router(
 ) -> APIRouter:
     """``features`` reads the enabled ones; ``known_features`` is what can be enabled."""
     routes = APIRouter()
-    guarded = [Depends(guard)]
 
-    @routes.get("/v1/ctrl/trigger_snapshot", dependencies=guarded)
+    @routes.get("/v1/ctrl/trigger_snapshot")
     async def trigger_snapshot(request: Request) -> JSONResponse:
         return JSONResponse(await _trigger_snapshot(request, log, relay, background))
 
-    @routes.get("/v1/ctrl/trigger_transfer_leader", dependencies=guarded)
+    @routes.get("/v1/ctrl/trigger_transfer_leader")
     async def trigger_transfer_leader(request: Request) -> Response:
         return await _transfer_leader(request, log, relay)
 
@@ -50,7 +47,7 @@ def router(
     async def list_features() -> JSONResponse:
         return JSONResponse({"features": list(known_features), "enabled": sorted(features())})
 
-    @routes.get("/v1/features/set", dependencies=guarded)
+    @routes.get("/v1/features/set")
     async def set_feature(request: Request) -> JSONResponse:
         command = _feature_command(queries.only(request, ["feature", "enable"]), known_features)
         reply = await log.propose(command)

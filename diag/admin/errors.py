@@ -2,12 +2,15 @@
 
 import logging
 import math
+from urllib.parse import urlencode
 
-from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from diag.errors import MetaError, ProfilerBusy
+from diag.admin.response_headers import complete
+from diag.errors import MetaError, ProfilerBusy, TooManyTries, Unauthenticated
+from diag.logs.request_id import current_request
 
 _log = logging.getLogger(__name__)
 
@@ -19,10 +22,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _meta_error(request: Request, error: Exception) -> PlainTextResponse:
+async def _meta_error(request: Request, error: Exception) -> Response:
     status = error.http_status if isinstance(error, MetaError) else 500
+    if isinstance(error, Unauthenticated) and _is_navigation(request):
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': asked})}", 303, {"Cache-Control": "no-store"})
     headers = {}
-    if isinstance(error, ProfilerBusy):
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="metadiag"'
+    if isinstance(error, ProfilerBusy | TooManyTries):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return _text(request, str(error), status, headers)
 
@@ -43,7 +51,18 @@ async def _http_error(request: Request, error: Exception) -> PlainTextResponse:
 
 async def _unexpected(request: Request, error: Exception) -> PlainTextResponse:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _text(request, f"{type(error).__name__} inside the node; its log has the details.", 500, {})
+    # This answer is made outside of every middleware.
+    response = _text(request, f"{type(error).__name__} inside the node; its log has the details.", 500, {})
+    complete(response.headers, current_request())
+    return response
+
+
+def _is_navigation(request: Request) -> bool:
+    """Whether a person opens a page, who can log in, and no program that reads statuses."""
+    wanted = request.headers.get("sec-fetch-dest", "document")
+    return (
+        request.method == "GET" and wanted == "document" and "text/html" in request.headers.get("accept", "")
+    )
 
 
 def _text(request: Request, message: str, status: int, headers: dict[str, str]) -> PlainTextResponse:

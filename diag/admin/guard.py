@@ -1,66 +1,125 @@
-"""Who may use ``/debug`` and what changes state: this machine, or whoever holds the token.
+"""Who may use a route: the caller's role against the route's rule.
 
-Profiles and stacks show file names, query shapes and timing, so they are not
-open to the network. The address is that of the connection. A proxy's word
-about its client is never trusted: on a loopback connection such a word means
-that the caller is elsewhere, and a web page of another site, which a browser
-on this machine may load, is elsewhere too. Another node's word is trusted: it
-let the caller pass by the same rules, and the tunnel that brings its question
-sets ``VOUCHED`` in the request's scope, where no header of a client reaches. A
-caller that passes here gets the mark too, so that it is vouched for in turn.
+A caller is known by a token, by the session a browser has for one, or by another node's word: that node
+let it pass by the same rules, and the tunnel that brings its question puts the caller into the request's
+scope, where no header of a client reaches. Without a tokens file this machine may do everything, and
+elsewhere whoever holds the one token of ``[admin] token`` or ``token_file``.
+
+Profiles and stacks show file names, query shapes and timing, so they are not open to the network.
 """
 
 import hmac
-import ipaddress
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import Request
 
-from diag.errors import Forbidden
+from diag.admin.local import why_not_local
+from diag.admin.own_page import why_not_own_page
+from diag.admin.roles import ANONYMOUS, CALLER, LOOPBACK, Caller, Role
+from diag.admin.rules import Rule, rule_of
+from diag.admin.sessions import Sessions, cookie_of
+from diag.admin.tokens import Token, TokensFile, digest_of
+from diag.admin.tries import Tries
+from diag.errors import Forbidden, Unauthenticated
 
-#: Key of the ASGI scope: true when a guard let the caller pass, this node's or that of another member.
-VOUCHED = "metadiag.vouched"
-
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 _REMEDY = "Call it from the node's own machine, or send 'Authorization: Bearer TOKEN'"
-_NO_TOKEN = "; no token is configured, set [admin] token or token_file first."  # noqa: S105 - a sentence
+_NO_TOKEN = "; no token is configured, set [admin] tokens_file first."  # noqa: S105 - a sentence
+_SEND_ONE = "send 'Authorization: Bearer TOKEN', or log in at /login with a browser."
+
+#: What the one token of ``[admin] token`` or ``token_file`` is called.
+ONE_TOKEN = "the admin token"  # noqa: S105 - a name
 
 
 class Guard:
-    """``token_file`` is read at each use, so a token can be changed without a restart."""
+    """``token_file`` holds one token and is read at each use; ``tokens`` closes the doors to loopback too."""
 
-    def __init__(self, token: str | None = None, token_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        token: str | None = None,
+        token_file: Path | None = None,
+        *,
+        tokens: TokensFile | None = None,
+        sessions: Sessions | None = None,
+        tries: Tries | None = None,
+    ) -> None:
         self._token = token
         self._token_file = token_file
+        self._tokens = tokens
+        self._tries = Tries() if tries is None else tries
+        self.sessions = Sessions() if sessions is None else sessions
 
-    def __call__(self, request: Request) -> None:
-        """As a dependency of a route."""
-        if request.scope.get(VOUCHED) is True:
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is anything to log in with."""
+        return bool(self._tokens or self._token or self._token_file)
+
+    async def __call__(self, request: Request) -> None:
+        """As a dependency of every route: Forbidden, Unauthenticated or TooManyTries with the reason."""
+        rule = rule_of(request.method, request.scope["route"].path)
+        if rule is None:
+            raise Forbidden(f"{request.method} {request.url.path} has no rule that says who may use it.")
+        if rule.role is None or (rule.contract and self._tokens is None):
             return
-        self.check(request.client.host if request.client else None, request.headers)
-        request.scope[VOUCHED] = True
+        caller = self.caller(request, rule)
+        if caller.role is None:
+            raise self._unknown(_host(request), request.headers)
+        request.scope[CALLER] = caller
+        if caller.role < rule.role:
+            raise Forbidden(
+                f"{rule.method} {request.url.path} needs the role {rule.role.word}; "
+                f"{caller.name} has the role {caller.role.word}."
+            )
 
-    def check(self, host: str | None, headers: Mapping[str, str]) -> None:
-        """Raise Forbidden, with the reason, unless the caller is local or has a token."""
+    def caller(self, request: Request, rule: Rule | None = None) -> Caller:
+        """Who sends ``request``: ANONYMOUS, or somebody with a role. Errors as of a call.
+
+        With a ``rule`` a session counts only on a request of this node's own pages, where it acts.
+        """
+        vouched: Caller | None = request.scope.get(CALLER)
+        if vouched is not None:
+            return vouched
+        host, headers = _host(request), request.headers
+        shown = self._shown(host, headers)
+        if shown is not None:
+            return Caller(shown.name, shown.role, "token")
+        session = self._of_session(request)
+        if session is not None:
+            if rule is not None and rule.audited:
+                _require_own_page(request)
+            return session
+        return ANONYMOUS if self._tokens or why_not_local(host, headers) else LOOPBACK
+
+    def key(self, host: str | None, given: str) -> Token | None:
+        """The token that ``given`` is; counts a wrong one, and raises TooManyTries after too many."""
+        self._tries.require_none_pending(host)
+        token = self._find(digest_of(given)) if given else None
+        if token is None:
+            self._tries.failed(host, given)
+        return token
+
+    def _shown(self, host: str | None, headers: Mapping[str, str]) -> Token | None:
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._holds(given.strip()):
-            return
-        reason = _why_not_local(host, headers)
-        if reason is None:
-            return
-        if scheme:
-            raise Forbidden(f"The token sent is not this node's, and {reason}. {_REMEDY}.")
-        raise Forbidden(
-            f"This route is closed because {reason}. {_REMEDY}{'.' if self._tokens() else _NO_TOKEN}"
-        )
+        if scheme.lower() != "bearer":
+            return None
+        if self._tokens is None and why_not_local(host, headers) is None:
+            return self._find(digest_of(given.strip()))  # needs none, so a wrong one is no try
+        return self.key(host, given.strip())
 
-    def _holds(self, given: str) -> bool:
-        matches = [hmac.compare_digest(given.encode(), token.encode()) for token in self._tokens()]
-        return bool(given) and any(matches)
+    def _of_session(self, request: Request) -> Caller | None:
+        cookie = cookie_of(request.scope, request.headers)
+        digest = self.sessions.digest(cookie) if cookie else None
+        token = self._find(digest) if digest else None
+        return Caller(token.name, token.role, "session") if token else None
 
-    def _tokens(self) -> list[str]:
+    def _find(self, digest: str) -> Token | None:
+        found = self._tokens.find(digest) if self._tokens else None
+        for token in self._one_token():
+            if hmac.compare_digest(digest_of(token), digest):
+                found = Token(ONE_TOKEN, Role.ADMIN, digest)
+        return found
+
+    def _one_token(self) -> list[str]:
         tokens = [self._token] if self._token else []
         if self._token_file is not None:
             try:
@@ -71,43 +130,24 @@ class Guard:
                 ) from None
         return [token for token in tokens if token]
 
-
-def _why_not_local(host: str | None, headers: Mapping[str, str]) -> str | None:
-    if not _is_loopback(host):
-        return f"{host or 'an unnamed socket'} is not a loopback address"
-    proxied = next((name for name in _PROXY_HEADERS if name in headers), None)
-    if proxied is not None:
-        return f"the request came through a proxy (header {proxied}), whose client may be anywhere"
-    if headers.get("sec-fetch-site") == "cross-site":
-        return "a page of another site asked for it"
-    origin = headers.get("origin", "")
-    if origin and not _same_site(origin, headers.get("host", "")):
-        return f"a page of {origin!r} asked for it"
-    if not _names_this_machine(headers.get("host", "")):
-        return f"it was asked for under the name {headers['host']!r}, which another site may have lent"
-    return None
+    def _unknown(self, host: str | None, headers: Mapping[str, str]) -> Forbidden | Unauthenticated:
+        given = "authorization" in headers
+        if self._tokens is not None:
+            if given:
+                return Unauthenticated(f"The token sent is not one of this node's, or expired; {_SEND_ONE}")
+            return Unauthenticated(f"This needs a token: {_SEND_ONE}")
+        reason = why_not_local(host, headers)
+        if given:
+            return Forbidden(f"The token sent is not this node's, and {reason}. {_REMEDY}.")
+        end = "." if self._one_token() else _NO_TOKEN
+        return Forbidden(f"This route is closed because {reason}. {_REMEDY}{end}")
 
 
-def _is_loopback(host: str | None) -> bool:
-    try:
-        address = ipaddress.ip_address((host or "").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+def _require_own_page(request: Request) -> None:
+    reason = why_not_own_page(request.method, request.headers)
+    if reason is not None:
+        raise Forbidden(f"A session acts on requests of this node's own pages alone, and {reason}.")
 
 
-def _same_site(origin: str, host: str) -> bool:
-    return origin.partition("://")[2].lower() == host.lower()
-
-
-def _names_this_machine(host: str) -> bool:
-    """A number, localhost or this machine's name; any other could have been pointed here by its owner."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() in {"", "localhost", socket.gethostname().lower()} or name.endswith(".localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+def _host(request: Request) -> str | None:
+    return request.client.host if request.client else None

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from diag.admin import queries
-from diag.admin.guard import Guard
 from diag.errors import Conflict, InvalidRequest
 from diag.replication import ClusterStatus, Membership, NodeAddress, OrderedLog
 
@@ -15,13 +14,13 @@ _SETTLE_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 
 
-def router(log: OrderedLog, membership: Membership | None, guard: Guard) -> APIRouter:
+def router(log: OrderedLog, membership: Membership | None) -> APIRouter:
     """``membership`` is None on a node of its own. Any node of a cluster takes either request.
 
     Both answer with the members as this node knows them when the change is done. One that leaves and is no
     member is out already, as databend-metactl has it; ``was_member`` tells the two apart.
     """
-    routes = APIRouter(dependencies=[Depends(guard)])
+    routes = APIRouter()
 
     @routes.post("/v1/ctrl/leave")
     async def leave(request: Request) -> JSONResponse:

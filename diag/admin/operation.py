@@ -3,11 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from diag.admin import queries
 from diag.admin.answers import answer, archived, form_of
-from diag.admin.guard import Guard
 from diag.admin.operations import OPERATIONS, Operation
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, Relay
@@ -26,9 +25,9 @@ _KINDS = ("cpu", "heap")
 Around = Callable[[Operation], Awaitable[Capture]]
 
 
-def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay, guard: Guard) -> APIRouter:
+def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay) -> APIRouter:
     """One route; whatever the profile's kind takes goes with it, and ``seconds`` bounds it."""
-    routes = APIRouter(dependencies=[Depends(guard)])
+    routes = APIRouter()
 
     @routes.get("/debug/pprof/operation")
     async def operation(request: Request) -> Response:

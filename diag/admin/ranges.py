@@ -6,12 +6,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from diag.admin import answers, queries
 from diag.admin.draw import Caption, draw
 from diag.admin.elsewhere import DRAWN_SECONDS
-from diag.admin.guard import Guard
 from diag.admin.kept_views import json_response
 from diag.admin.methods import READ
 from diag.admin.moments import length_of, moment_of
@@ -30,10 +29,10 @@ _DEFAULT_FROM: Final = "-15m"
 _NAMES: Final = ("from", "to", "diff_from", "diff_to", "format", "by")
 
 
-def router(windows: Windows, relay: Relay, guard: Guard) -> APIRouter:
+def router(windows: Windows, relay: Relay) -> APIRouter:
     """What only reads. Its path must be known before ``/debug/profiles/{key}``."""
     ranges = _Ranges(windows, relay)
-    routes = APIRouter(dependencies=[Depends(guard)])
+    routes = APIRouter()
     routes.add_api_route("/debug/profiles/range", ranges.get, methods=READ, response_model=None)
     return routes
 

@@ -1,9 +1,10 @@
 """``?node=ID`` and ``?node=all``: any node answers for any other.
 
 A question that is passed on carries little of the client's request: what it
-accepts, who it is, and its token. Who may ask is decided here, by the guard of
-the route, and told to the other node; see ``tunnel``. A node that does not
-answer within a bound is told, and holds nobody else.
+accepts, who it is, its token and its id. Who may ask is decided here, by the
+guard of the route, and the other node is told who it is with which role; see
+``tunnel``. A node that does not answer within a bound is told, and holds nobody
+else.
 """
 
 import asyncio
@@ -17,10 +18,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from diag.admin import queries
-from diag.admin.guard import VOUCHED
 from diag.admin.presence import CLIENT_GONE, while_present
-from diag.admin.tunnel import OF_A_PEER, VOUCH
+from diag.admin.roles import CALLER, Caller, Role
+from diag.admin.tunnel import OF_A_PEER, vouch
 from diag.errors import InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
+from diag.logs.request_id import HEADER, current_request
 from diag.replication import Answer, NodeAddress, OrderedLog, Peers, Question
 
 #: The parameter's names; every route that takes it allows both.
@@ -169,9 +171,21 @@ def question_of(request: Request, **changes: str) -> Question:
     params = [pair for pair in request.query_params.multi_items() if pair[0] not in left_out]
     query = urlencode([*params, *changes.items()])
     headers = {name: request.headers[name] for name in _PASSED_HEADERS if name in request.headers}
-    if request.scope.get(VOUCHED) is True:
-        headers[VOUCH] = "1"
-    return Question(request.method, quote(request.url.path) + (f"?{query}" if query else ""), headers)
+    caller = request.scope.get(CALLER)
+    if caller is not None:
+        headers |= vouch(caller)
+    path = quote(request.url.path) + (f"?{query}" if query else "")
+    return Question(request.method, path, headers | _id())
+
+
+def question_of_node(node_id: int, path: str) -> Question:
+    """What node ``node_id`` asks of its own accord: to read, and no more."""
+    return Question("GET", path, vouch(Caller(f"node {node_id}", Role.READ, "member")) | _id())
+
+
+def _id() -> dict[str, str]:
+    own = current_request()
+    return {} if own is None else {HEADER: own}
 
 
 def missing_headers(missing: Sequence[tuple[NodeAddress, MetaError]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from diag.admin.relay import Heard, Relay
+from diag.admin.relay import Heard, Relay, question_of_node
 from diag.errors import MetaError, Unavailable
 from diag.profilers.capture import Capture
 from diag.replication import NodeAddress, Question
@@ -56,7 +56,7 @@ async def _while_alive(relay: Relay, node: NodeAddress, work: Coroutine[Any, Any
 
     A stopped process holds the others so for seconds, and not for the whole time a profile may take.
     """
-    alive = asyncio.create_task(relay.hear(node, Question("GET", _ALIVE, {}), ALIVE_SECONDS))
+    alive = asyncio.create_task(relay.hear(node, question_of_node(relay.own(), _ALIVE), ALIVE_SECONDS))
     working = asyncio.create_task(work)
     try:
         await asyncio.wait([alive, working], return_when=asyncio.FIRST_COMPLETED)

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 from diag.admin import views
-from diag.admin.relay import SOON, Relay
+from diag.admin.relay import SOON, Relay, question_of_node
 from diag.errors import MetaError, NotInTime, Unavailable
-from diag.replication import NodeAddress, OrderedLog, Question, SnapshotFacts
+from diag.replication import NodeAddress, OrderedLog, SnapshotFacts
 
-_STATUS = Question("GET", "/v1/cluster/status", {})
+_STATUS = "/v1/cluster/status"
 _AGAIN_SECONDS = 0.1
 
 
@@ -38,7 +38,9 @@ async def _held_by(relay: Relay, node: NodeAddress, least: int, deadline: float)
     """That node's snapshot of entry ``least`` or a later one, by its status."""
     loop = asyncio.get_running_loop()
     while True:
-        snapshot = _snapshot_of((await relay.hear(node, _STATUS, SOON)).content)
+        snapshot = _snapshot_of(
+            (await relay.hear(node, question_of_node(relay.own(), _STATUS), SOON)).content
+        )
         if snapshot is not None and snapshot["last_log_id"]["index"] >= least:
             return snapshot
         if loop.time() + _AGAIN_SECONDS > deadline:

@@ -4,8 +4,9 @@ The service between the nodes carries a ``Question`` here. Its connection is
 closed to all but members of the cluster, so what a question says of itself
 comes from a member; what the member's client sent never becomes part of it
 unseen. A question has no client address, so the guard takes it for local in no
-case: it needs a token of this node, or the asking node's word (``VOUCH``) that
-its own guard let the caller pass. Each answer's body comes as the app makes it.
+case: it needs a token of this node, or the asking node's word (``VOUCH``) on
+whom its own guard let pass, with which role. Each answer's body comes as the
+app makes it.
 """
 
 import asyncio
@@ -15,11 +16,11 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message, Scope
 
-from diag.admin.guard import VOUCHED
+from diag.admin.roles import CALLER, Caller, Role
 from diag.errors import Unavailable
 from diag.replication import Answer, Question
 
-#: The header by which a node says that its own guard let the caller pass. Only ``Tunnel`` reads it.
+#: The header by which a node says whom its own guard let pass: role and name. Only ``Tunnel`` reads it.
 VOUCH = "metadiag-vouched"
 
 #: Set in the scope of every question: it is answered here and passed on to nobody.
@@ -113,7 +114,7 @@ class _Exchange(AsyncIterator[bytes]):
 def _scope(question: Question) -> Scope:
     path, _, query = question.path.partition("?")
     headers = {name.lower(): value for name, value in question.headers.items()}
-    vouched = headers.pop(VOUCH, "") == "1"
+    caller = _vouched(headers.pop(VOUCH, ""))
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -131,8 +132,19 @@ def _scope(question: Question) -> Scope:
         "client": None,
         "server": None,
         OF_A_PEER: True,
-        VOUCHED: vouched,
+        **({} if caller is None else {CALLER: caller}),
     }
+
+
+def vouch(caller: Caller) -> dict[str, str]:
+    """The header that tells of ``caller`` to another node."""
+    return {} if caller.role is None else {VOUCH: f"{caller.role.word} {caller.name}"}
+
+
+def _vouched(text: str) -> Caller | None:
+    word, _, name = text.partition(" ")
+    role = Role.of(word)
+    return None if role is None or not name else Caller(name, role, "member")
 
 
 def _headers(message: Message) -> dict[str, str]:

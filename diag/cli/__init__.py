@@ -28,6 +28,8 @@ _COMMANDS = {
     "export": "backup:export",
     "import": "backup:import_",
     "restore": "backup:restore",
+    "token": "doors:token",
+    "routes": "doors:routes",
 }
 
 

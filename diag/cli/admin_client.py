@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 import httpx
+from click.core import ParameterSource
 
-from diag.errors import InvalidRequest, MetaError, Unavailable
+from diag.errors import ConfigError, InvalidRequest, MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
 _CA = "metadiag.ca"
+_TOKEN = "metadiag.token_file"  # noqa: S105 - a key
 
 #: How the raft port answers whatever is not etcd's.
 _NO_ROUTE_OF_ETCD = "404 page not found"
@@ -19,19 +21,42 @@ _NOT_NOW = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
 def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--token`` and ``--ca``."""
+    """``--token`` or ``--token-file``, and ``--ca``."""
     command = ca_option(command)
+    command = click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="METADIAG_TOKEN_FILE",
+        help="File that holds the token: other users of the machine see the words of a command.",
+        expose_value=False,
+        is_eager=True,
+        callback=lambda context, _, value: context.meta.__setitem__(_TOKEN, value),
+    )(command)
     return click.option(
-        "--token", envvar="METADIAG_TOKEN", help="Bearer token, needed from another machine."
+        "--token",
+        envvar="METADIAG_TOKEN",
+        help="Token of the node; needed where it has a tokens file, or from another machine.",
+        callback=_chosen,
     )(command)
 
 
 def admin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--endpoint``, ``--token`` and ``--ca``."""
+    """``--endpoint``, and the options of credentials."""
     command = credential_options(command)
     return click.option(
         "--endpoint", default=DEFAULT_ADMIN, show_default=True, help="Admin address, host:port or URL."
     )(command)
+
+
+def _chosen(context: click.Context, _: click.Parameter, token: str | None) -> str | None:
+    """``--token``, else what the file holds, else the environment's."""
+    file: Path | None = context.meta[_TOKEN]
+    if file is None or context.get_parameter_source("token") is ParameterSource.COMMANDLINE:
+        return token
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--token-file {file} cannot be read: {error}") from None
 
 
 def node_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -188,10 +188,17 @@ class RaftConfig(Section):
 
 
 class Admin(Section):
-    """Who may use ``/debug`` and what changes state from another machine; loopback always may."""
+    """Who may use what of the admin API.
+
+    ``tokens_file`` holds tokens with roles, and closes all but health checks to everybody else, this machine
+    too. Without it loopback may do everything, and whoever has ``token`` or the one of ``token_file``.
+    An address beyond loopback without any of them needs ``without_keys``.
+    """
 
     token: SecretStr | None = None
     token_file: Path | None = None
+    tokens_file: Path | None = None
+    without_keys: bool = False
 
 
 class ProfilingTriggers(Section):

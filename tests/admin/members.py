@@ -6,10 +6,11 @@ the surface shows of a cluster needs members, not agreement.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from diag.admin.guard import Guard
 from diag.admin.tunnel import Tunnel
 from diag.errors import Conflict, NotFound, NotLeader, Unavailable
 from diag.replication import (
@@ -115,7 +116,7 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def three_nodes(directory: Path) -> AsyncIterator[Cluster]:
+async def three_nodes(directory: Path, guards: Mapping[int, Guard] | None = None) -> AsyncIterator[Cluster]:
     cluster = Cluster({}, TunnelPeers(), TwoOrMore())
     async with contextlib.AsyncExitStack() as running:
         for node_id, address in ADDRESSES.items():
@@ -126,6 +127,7 @@ async def three_nodes(directory: Path) -> AsyncIterator[Cluster]:
                     kind=MemberLog,
                     peers=cluster.peers,
                     membership=cluster.membership,
+                    guard=(guards or {}).get(node_id),
                 )
             )
             cluster.peers.tunnels[node_id] = Tunnel(cluster.nodes[node_id].app)

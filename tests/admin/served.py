@@ -68,6 +68,7 @@ async def serving(
     membership: Membership | None = None,
     keep_count: int = 200,
     keep_bytes: int = 64 << 20,
+    guard: Guard | None = None,
 ) -> AsyncIterator[Served]:
     """A node at ``directory`` with a log of ``kind``."""
     store = Store.open(directory / "store")
@@ -87,7 +88,7 @@ async def serving(
         profile_lock=lock,
         keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag)),
         windows=windows,
-        guard=Guard(TOKEN),
+        guard=guard or Guard(TOKEN),
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
         self_report=SelfReport(
             Sources(

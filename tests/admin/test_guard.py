@@ -1,7 +1,10 @@
+import asyncio
 import socket
 from pathlib import Path
 
 import pytest
+from fastapi import Request
+from fastapi.routing import APIRoute
 
 from diag.admin.guard import Guard
 from diag.errors import Forbidden
@@ -33,24 +36,37 @@ OPEN = (
 )
 
 
+def admit(guard: Guard, host: str | None, headers: dict[str, str]) -> None:
+    """Ask for a route that is not open to everybody, from ``host``."""
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/debug/home",
+        "route": APIRoute("/debug/home", lambda: None),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": None if host is None else (host, 1),
+    }
+    asyncio.run(guard(Request(scope)))
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
 @pytest.mark.parametrize("host", LOCAL)
 def test_this_machine_needs_no_token(host: str) -> None:
-    Guard().check(host, {})
+    admit(Guard(), host, {})
 
 
 @pytest.mark.parametrize("host", ELSEWHERE)
 def test_another_machine_is_refused_with_the_reason(host: str | None) -> None:
     with pytest.raises(Forbidden, match="not a loopback address"):
-        Guard().check(host, {})
+        admit(Guard(), host, {})
 
 
 @pytest.mark.parametrize("host", [*LOCAL, *ELSEWHERE])
 def test_the_token_opens_from_anywhere(host: str | None) -> None:
-    Guard("sesame").check(host, bearer("sesame"))
+    admit(Guard("sesame"), host, bearer("sesame"))
 
 
 @pytest.mark.parametrize(
@@ -59,65 +75,65 @@ def test_the_token_opens_from_anywhere(host: str | None) -> None:
 )
 def test_anything_else_as_a_token_is_refused(given: str) -> None:
     with pytest.raises(Forbidden):
-        Guard("sesame").check("10.0.0.9", {"authorization": given})
+        admit(Guard("sesame"), "10.0.0.9", {"authorization": given})
 
 
 def test_a_wrong_token_is_told_apart_from_none() -> None:
     with pytest.raises(Forbidden, match="token sent is not this node's"):
-        Guard("sesame").check("10.0.0.9", bearer("other"))
+        admit(Guard("sesame"), "10.0.0.9", bearer("other"))
 
 
 def test_without_a_configured_token_no_token_opens_and_the_remedy_is_named() -> None:
     with pytest.raises(Forbidden):
-        Guard().check("10.0.0.9", bearer(""))
+        admit(Guard(), "10.0.0.9", bearer(""))
     with pytest.raises(Forbidden, match=r"set \[admin\] token"):
-        Guard().check("10.0.0.9", {})
+        admit(Guard(), "10.0.0.9", {})
 
 
 @pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
 def test_a_proxy_on_this_machine_does_not_lend_its_address(header: str) -> None:
     with pytest.raises(Forbidden, match="through a proxy"):
-        Guard().check("127.0.0.1", {header: "127.0.0.1"})
+        admit(Guard(), "127.0.0.1", {header: "127.0.0.1"})
     with pytest.raises(Forbidden, match="not a loopback"):
-        Guard().check("10.0.0.9", {header: "127.0.0.1"})
+        admit(Guard(), "10.0.0.9", {header: "127.0.0.1"})
 
 
 def test_a_page_of_another_site_is_refused() -> None:
     with pytest.raises(Forbidden, match="another site"):
-        Guard().check("127.0.0.1", {"sec-fetch-site": "cross-site"})
-    Guard().check("127.0.0.1", {"sec-fetch-site": "same-origin"})
+        admit(Guard(), "127.0.0.1", {"sec-fetch-site": "cross-site"})
+    admit(Guard(), "127.0.0.1", {"sec-fetch-site": "same-origin"})
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:28101", "127.0.0.1.evil.example"])
 def test_a_borrowed_name_is_refused(host: str) -> None:
     with pytest.raises(Forbidden, match="under the name"):
-        Guard().check("127.0.0.1", {"host": host})
+        admit(Guard(), "127.0.0.1", {"host": host})
 
 
 @pytest.mark.parametrize(
     "host", ["localhost:28101", "127.0.0.1:28101", "[::1]:28101", "meta.localhost", socket.gethostname()]
 )
 def test_names_of_this_machine_are_fine(host: str) -> None:
-    Guard().check("127.0.0.1", {"host": host})
+    admit(Guard(), "127.0.0.1", {"host": host})
 
 
 def test_the_token_file_is_read_at_each_use(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("first\n")
     guard = Guard(token_file=file)
-    guard.check("10.0.0.9", bearer("first"))
+    admit(guard, "10.0.0.9", bearer("first"))
     file.write_text("second\n")
-    guard.check("10.0.0.9", bearer("second"))
+    admit(guard, "10.0.0.9", bearer("second"))
     with pytest.raises(Forbidden):
-        guard.check("10.0.0.9", bearer("first"))
+        admit(guard, "10.0.0.9", bearer("first"))
 
 
 def test_a_missing_or_empty_token_file_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(Forbidden, match="cannot be read"):
-        Guard(token_file=tmp_path / "absent").check("10.0.0.9", bearer("x"))
+        admit(Guard(token_file=tmp_path / "absent"), "10.0.0.9", bearer("x"))
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(Forbidden):
-        Guard(token_file=tmp_path / "empty").check("10.0.0.9", bearer(""))
+        admit(Guard(token_file=tmp_path / "empty"), "10.0.0.9", bearer(""))
 
 
 @pytest.mark.anyio
@@ -158,5 +174,5 @@ async def test_a_forwarded_address_does_not_become_the_client_s_over_tcp(node: S
 @pytest.mark.parametrize("origin", ["http://elsewhere.example", "null", "http://127.0.0.1:1"])
 def test_a_page_of_another_origin_is_refused(origin: str) -> None:
     with pytest.raises(Forbidden, match="a page of"):
-        Guard().check("127.0.0.1", {"host": "127.0.0.1:28101", "origin": origin})
-    Guard().check("127.0.0.1", {"host": "127.0.0.1:28101", "origin": "http://127.0.0.1:28101"})
+        admit(Guard(), "127.0.0.1", {"host": "127.0.0.1:28101", "origin": origin})
+    admit(Guard(), "127.0.0.1", {"host": "127.0.0.1:28101", "origin": "http://127.0.0.1:28101"})

@@ -2,19 +2,24 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from diag.admin.guard import Guard
 from diag.admin.relay import SOON
-from tests.admin.members import Cluster
+from diag.admin.tokens import TokensFile
+from tests.admin.keyed import TOKENS, bearer, tokens_file
+from tests.admin.members import ADDRESSES, Cluster, three_nodes
 from tests.admin.served import TOKEN, Served
 from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio
 
 STATUS, METRICS, CPU = "/v1/cluster/status", "/v1/metrics", "/debug/pprof/profile"
+THREADS = "/debug/pprof/threads"
 
 
 async def test_a_node_of_its_own_is_all_there_is(node: Served) -> None:
@@ -117,11 +122,40 @@ async def test_the_first_node_decides_who_may_ask(cluster: Cluster) -> None:
     assert asked[-1]["authorization"] == f"Bearer {TOKEN}"
 
 
+async def test_the_other_node_hears_who_asks_with_which_role_under_which_id(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    guards = {
+        node_id: Guard(
+            tokens=TokensFile(tokens_file(tmp_path / str(node_id), TOKENS if node_id == 1 else {}))
+        )
+        for node_id in ADDRESSES
+    }
+    async with three_nodes(tmp_path, guards) as cluster:
+        sent = {**bearer(TOKENS["profile"]), "x-request-id": "night-shift"}
+        for path in (f"{THREADS}?node=2", f"{THREADS}?node=all", f"{STATUS}?node=all", f"{METRICS}?node=all"):
+            response = await cluster.first.http.get(path, headers=sent)
+            assert (response.status_code, response.headers.get("x-nodes-missing")) == (200, None), path
+            assert not path.startswith(STATUS) or "error" not in response.text
+        assert {question.headers["x-request-id"] for _, question in cluster.peers.asked} == {"night-shift"}
+        moved = "/v1/ctrl/trigger_transfer_leader"
+        refused = await cluster.first.http.get(moved, params={"node": "2"}, headers=sent)
+        assert (refused.status_code, "needs the role admin" in refused.text) == (403, True)
+        everywhere = "/v1/ctrl/trigger_snapshot?wait=20"
+        held = await cluster.first.http.get(everywhere, headers=bearer(TOKENS["admin"]))
+        assert held.status_code == 200
+        assert "error" not in held.text, "the node asks the others for their status by itself"
+    told = [record.message for record in caplog.records if record.name == "diag.audit"]
+    there = [line for line in told if 'how="member"' in line]
+    assert there
+    assert all('caller="profileer" role="profile"' in line for line in there)
+
+
 async def test_a_client_s_own_headers_do_not_reach_the_other_node(cluster: Cluster) -> None:
-    sent = {"metadiag-vouched": "1", "x-other": "y", "cookie": "z", "accept": "application/json"}
+    sent = {"metadiag-vouched": "admin me", "x-other": "y", "cookie": "z", "accept": "application/json"}
     await cluster.first.http.get(STATUS, params={"node": "2"}, headers=sent)
     ((_, question),) = cluster.peers.asked
-    assert set(question.headers) == {"accept", "user-agent"}
+    assert set(question.headers) == {"accept", "user-agent", "x-request-id"}
     assert question.path == STATUS
 
 

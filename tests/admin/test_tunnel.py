@@ -52,13 +52,15 @@ async def test_a_question_has_not_what_loopback_has(node: Served) -> None:
     assert (await ask(get(THREADS, host="127.0.0.1"))).status == 403
     assert (await ask(get(THREADS, authorization="Bearer wrong"))).status == 403
     assert (await ask(get(THREADS, authorization=f"Bearer {TOKEN}"))).status == 200
-    assert (await ask(get(THREADS, **{VOUCH: "1"}))).status == 200
-    assert (await ask(get(THREADS, **{VOUCH: "true"}))).status == 403
+    assert (await ask(get(THREADS, **{VOUCH: "profile ops"}))).status == 200
+    assert (await ask(get(THREADS, **{VOUCH: "read ops"}))).status == 403
+    for word in ("true", "1", "profile", "profile ", "root ops", " ops"):
+        assert (await ask(get(THREADS, **{VOUCH: word}))).status == 403, word
 
 
 async def test_the_word_of_a_node_is_nothing_in_the_mouth_of_a_client(node: Served) -> None:
     async with node.from_elsewhere() as http:
-        assert (await http.get(THREADS, headers={VOUCH: "1"})).status_code == 403
+        assert (await http.get(THREADS, headers={VOUCH: "admin ops"})).status_code == 403
 
 
 async def test_a_body_comes_as_it_is_made_and_closing_it_ends_the_work() -> None:
@@ -84,7 +86,7 @@ async def test_a_body_comes_as_it_is_made_and_closing_it_ends_the_work() -> None
 
 async def test_cancelling_a_question_cancels_the_profile_it_asked_for(node: Served) -> None:
     path = "/debug/pprof/profile?seconds=60&engine=inprocess"
-    asking = asyncio.create_task(Tunnel(node.app)(get(path, **{VOUCH: "1"})))
+    asking = asyncio.create_task(Tunnel(node.app)(get(path, **{VOUCH: "admin ops"})))
     await until_async(lambda: node.lock.holder() is not None)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)

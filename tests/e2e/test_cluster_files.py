@@ -20,7 +20,8 @@ FILES = Path(__file__).parents[1] / "config" / "files"
 def written(directory: Path) -> list[Path]:
     """The three files of a cluster, and a fourth of a learner, with ports that are free here.
 
-    Nothing else is changed, but for the one key that databend-meta does not have: ``log_engine``.
+    Nothing else is changed, but for keys that databend-meta does not have: ``log_engine``, and the word that
+    0.0.0.0 is meant to be open.
     """
     texts = [(FILES / f"node-{number}.toml").read_text() for number in (1, 2, 3)]
     fourth = texts[2].replace("28301", "28401").replace("28302", "28402").replace("28303", "28403")
@@ -32,7 +33,8 @@ def written(directory: Path) -> list[Path]:
     for number, text in enumerate(texts, 1):
         text = re.sub(r"\b(9191|28\d0[123])\b", lambda m: ports[m[0]], text)
         path = directory / f"node-{number}.toml"
-        path.write_text(text.replace("[raft_config]\n", '[raft_config]\nlog_engine = "etcd"\n'))
+        text = text.replace("[raft_config]\n", '[raft_config]\nlog_engine = "etcd"\n')
+        path.write_text(f"{text}\n[admin]\nwithout_keys = true\n")
         paths.append(path)
     return paths
 
