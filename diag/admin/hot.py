@@ -62,7 +62,7 @@ def _seconds(text: str) -> float:
 def _lines(node_id: int, capture: Capture, in_flight: Counter[str]) -> Iterator[str]:
     stacks = _weights(capture.folded)
     total = sum(stacks.values())
-    rate = capture.rate_asked or 1.0
+    rate = capture.rate_effective or 1.0
     busy = total / rate / capture.seconds if capture.seconds else 0.0
     yield (
         f"Node {node_id}: {100 * busy:.0f} % of a core over {capture.seconds:.2f} s, {total} samples, "

@@ -11,10 +11,15 @@ _THREAD = 6
 _PROCESS = 2
 
 
+def clock_of(tid: int) -> int:
+    """The id of the clock that counts the CPU time of one thread of this process."""
+    return (~tid << 3) | _THREAD
+
+
 def thread_cpu(tid: int) -> float | None:
     """CPU seconds of one thread of this process by its kernel id; None when it is gone."""
     try:
-        return time.clock_gettime((~tid << 3) | _THREAD)
+        return time.clock_gettime(clock_of(tid))
     except OSError:
         return None
 

@@ -40,12 +40,15 @@ class WaitingTasks:
         self._looks += 1
         self._next = self._ticks + 1 + int((time.perf_counter() - started) * self._rate / _SHARE)
 
-    def weights(self, names: FrameNames) -> Counter[str]:
-        """Samples by stack: ``task NAME``, the coroutines it awaits, ``[waits for KIND]`` or ``[ready]``."""
+    def weights(self, names: FrameNames, whole: float) -> Counter[str]:
+        """Samples by stack: ``task NAME``, the coroutines it awaits, ``[waits for KIND]`` or ``[ready]``.
+
+        ``whole`` is how many a task has that was there all the time.
+        """
         found: Counter[str] = Counter()
         for (name, state, raw), count in self._counts.items():
             stack = ";".join(filter(None, (f"task {safe(name)}", names.stack(raw), f"[{safe(state)}]")))
-            found[stack] += round(count * self._ticks / self._looks)
+            found[stack] += round(count * whole / self._looks)
         return found
 
 

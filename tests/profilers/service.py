@@ -2,9 +2,10 @@
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
 ``commits`` (a thread commits to LMDB), ``compress`` (a thread compresses), ``waits`` (tasks that wait),
-``churn`` (allocates and frees 100 kB), ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``,
-``no-py-spy``, ``no-ptrace`` (a seccomp filter refuses it), ``worker-loop`` (the loop is not in the main
-thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
+``leaves`` (half the CPU in long calls into C that keep the interpreter lock), ``storm`` (a thread sends the
+sampler's signal 5,000 times a second), ``churn`` (allocates and frees 100 kB), ``incapable`` (without
+CAP_SYS_PTRACE even as root), ``undumpable``, ``no-py-spy``, ``no-ptrace`` (a seccomp filter refuses it),
+``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
 """
 
 import asyncio
@@ -62,6 +63,11 @@ def work_c() -> None:
     spin(0.001)
 
 
+def leaf_in_c(seconds: float) -> None:
+    # about 100 million a second; of another length each time, as ``spin``
+    sum(range(round(seconds * random.uniform(0.5, 1.5) * 1e8)))
+
+
 def planted() -> bytearray:
     return bytearray(50_000_000)
 
@@ -107,6 +113,12 @@ def commits() -> None:
             transaction.commit()
 
 
+def storm() -> None:
+    while True:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGPROF)
+        time.sleep(0.0002)
+
+
 async def inner(event: asyncio.Event) -> None:
     await event.wait()
 
@@ -134,7 +146,12 @@ class Service:
             loop.add_signal_handler(signal.SIGTERM, self.done.set)
         background = [
             asyncio.create_task(work(), name=work.__name__)
-            for name, work in (("shares", self.shares), ("hold", self.hold), ("churn", self.churn))
+            for name, work in (
+                ("shares", self.shares),
+                ("leaves", self.leaves),
+                ("hold", self.hold),
+                ("churn", self.churn),
+            )
             if name in self.options
         ]
         if "waits" in self.options:
@@ -154,6 +171,14 @@ class Service:
                 started = time.perf_counter()
                 work()
                 self.spent[work.__name__] += time.perf_counter() - started
+            await asyncio.sleep(0)
+
+    async def leaves(self) -> None:
+        while True:
+            for work in (leaf_in_c, spin):
+                began = time.thread_time()
+                work(0.008)
+                self.spent[work.__name__] += time.thread_time() - began
             await asyncio.sleep(0)
 
     async def hold(self) -> None:
@@ -246,7 +271,8 @@ def main() -> None:
     if "parked" in options:
         for _ in range(10):
             threading.Thread(target=over.wait, name="parked", daemon=True).start()
-    for work in (compress, commits):
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)  # whatever the storm sends between two profiles
+    for work in (compress, commits, storm):
         if work.__name__ in options:
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
     if "worker-loop" in options:

@@ -18,7 +18,22 @@ def test_known_shares_come_out_within_five_points(start: Start, loop: tuple[str,
     capture = start("shares", *loop).ask("cpu", seconds=4, frequency=1000, **INSIDE)
     assert work_shares(capture["folded"]) == pytest.approx([60, 30, 10], abs=5)
     assert capture["engine"] == "inprocess"
-    assert "line after it" in capture["notes"][0]
+    assert "between two bytecodes" in capture["notes"][0]
+    assert "lowered from 1000 to 250 Hz" in capture["notes"][1]
+
+
+def test_a_long_call_into_c_is_not_charged_with_what_python_did_before_it(start: Start) -> None:
+    capture = start("leaves").ask("cpu", seconds=8, frequency=250, **INSIDE)
+    whole = sum(capture["spent"].values())
+    seen = weight_of(capture["folded"], "leaf_in_c") / sum(weights(capture["folded"]).values())
+    assert seen == pytest.approx(capture["spent"]["leaf_in_c"] / whole, abs=0.05)
+
+
+def test_signals_of_somebody_else_are_no_samples(start: Start) -> None:
+    capture = start("shares", "storm").ask("cpu", seconds=2, frequency=250, **INSIDE)
+    assert work_shares(capture["folded"]) == pytest.approx([60, 30, 10], abs=10)
+    assert "_on_signal" not in capture["folded"]
+    assert sum(weights(capture["folded"]).values()) <= 2 * 1.1 * 250 * capture["seconds"]
 
 
 def test_parked_threads_are_not_on_the_cpu(start: Start) -> None:

@@ -1,0 +1,147 @@
+"""Looks at threads at moments of their own CPU time, from a signal's handler in the main thread."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Final
+
+from diag.profilers.spacing import Spacing, TickPhase
+from diag.profilers.tally import Tally
+from diag.profilers.threadclock import thread_cpu
+from diag.profilers.threadtimer import ThreadTimer, kernel_tick
+
+#: Threads that begin are looked for so many times more seldom than stacks, in this share of the time at most.
+SELDOM: Final = 5
+_LOOKING: Final = 0.01
+
+
+class Threads:
+    """Kernel ids of Python's threads by Python's ids, without the one that looks for them."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, int] = {}
+
+    def look(self, rate: float) -> float:
+        """Find who runs, the calling thread left out; the seconds until that is to be done again.
+
+        It depends on the ``rate`` of stacks in Hz.
+
+        ``threading.enumerate`` takes a lock, which a signal handler must not do.
+        """
+        started, own = time.monotonic(), threading.get_ident()
+        self.found = {
+            thread.ident: thread.native_id
+            for thread in threading.enumerate()
+            if thread.ident is not None and thread.native_id is not None and thread.ident != own
+        }
+        return max(SELDOM / rate, (time.monotonic() - started) / _LOOKING)
+
+
+class Handler:
+    """A signal of this process, handled by ``work`` until closed; ``work`` never runs within itself."""
+
+    def __init__(self, signum: signal.Signals, work: Callable[[FrameType], None]) -> None:
+        self._signum = signum
+        self._work = work
+        self._within = False
+        self._again = False
+        self._previous = signal.signal(signum, self._on_signal)
+        signal.siginterrupt(signum, False)
+
+    def close(self) -> None:
+        # Ignoring discards a signal that is still on its way; its default action would end the process.
+        signal.signal(self._signum, signal.SIG_IGN)
+        signal.signal(self._signum, self._previous)
+
+    def _on_signal(self, _signum: int, frame: FrameType | None) -> None:
+        self._again = True
+        # Whatever arrives before ``_within`` is taken back is found by the loop, and later it is not within.
+        while self._again and not self._within:
+            self._within = True
+            self._again = False
+            try:
+                if frame is not None:
+                    self._work(frame)
+            finally:
+                self._within = False
+
+
+class CpuTicks:
+    """Each thread that uses CPU has a timer on its own clock, and is looked at when that fires."""
+
+    note = (
+        "Stacks were taken between two bytecodes of the main thread: a call into C counts for the line that "
+        "made it, but what an operator or an iterator does in C may count for the call after it."
+    )
+
+    def __init__(self, tally: Tally, rate: float) -> None:
+        self._tally = tally
+        self._tick = kernel_tick()
+        self._rate = rate
+        self._phase = TickPhase(self._tick)
+        self._main = threading.get_ident()
+        self._threads = Threads()
+        self._used: dict[int, float] = {}
+        self._timed: dict[int, tuple[int, Spacing, ThreadTimer]] = {}
+
+    def begin(self) -> None:
+        """On the main thread. OSError, with nothing left behind, where there are no such timers."""
+        self._handler = Handler(signal.SIGPROF, self._on_tick)
+        try:
+            self._time(self._main, threading.get_native_id())
+        except OSError:
+            self._handler.close()
+            raise
+
+    def look(self) -> float:
+        """Give a timer to every thread that has used CPU since the last look."""
+        pause = self._threads.look(self._rate)
+        for ident, tid in self._threads.found.items():
+            if tid not in self._timed:
+                now = thread_cpu(tid) or 0.0
+                if now > self._used.setdefault(tid, now):
+                    # There may be as many timers as signals in a queue; who gets none is told by the kernel.
+                    with suppress(OSError):
+                        self._time(ident, tid)
+        return pause
+
+    def end(self) -> None:
+        """No signal comes any more."""
+        timed, self._timed = self._timed, {}
+        for _, _, timer in timed.values():
+            timer.close()
+        self._handler.close()
+
+    def _time(self, ident: int, tid: int) -> None:
+        now = thread_cpu(tid)
+        if now is None:
+            return
+        spacing, timer = Spacing(self._rate, self._tick, now), ThreadTimer(tid, signal.SIGPROF)
+        timer.arm(spacing.due - now)
+        self._timed[tid] = ident, spacing, timer
+
+    def _on_tick(self, frame: FrameType) -> None:
+        frames: dict[int, FrameType] | None = None
+        for tid, (ident, spacing, timer) in list(self._timed.items()):
+            if not timer.fired():
+                continue
+            now = thread_cpu(tid)
+            if now is None:
+                del self._timed[tid]
+                timer.close()
+                continue
+            if ident == self._main:
+                found: FrameType | None = frame
+                late = self._phase.late(timer.processor(), time.monotonic())
+                seconds = spacing.charge(now, late)
+            else:
+                frames = frames or sys._current_frames()
+                found = frames.get(ident)
+                seconds = spacing.charge(now, 0.0)
+            if found is not None:
+                self._tally.add(ident, tid, found, seconds)
+            timer.arm(spacing.due - now)
