@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 SECONDS ?= 8
 WORKLOAD ?= sql
 CONFIG ?=
+BASE ?=
 JOBS ?= 3
 
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test test-long lint bench faults stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -62,6 +63,9 @@ lint: $(STAMP)  ## ruff, mypy strict and the import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+perf-check: $(STAMP)  ## did the working tree get slower or hungrier than BASE= (default: where it left main)? ARGS=--help
+	@$(BIN)/python -m diag.perf.gate $(if $(BASE),--base $(BASE)) $(ARGS)
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench

@@ -44,7 +44,7 @@ class Worker:
             case 0 | 1 | 2:
                 await self._client.put(key, _VALUE)
             case 3:
-                await self._client.transaction(_create_or_renew(key))
+                await self._client.transaction(create_or_renew(key))
             case 4:
                 async for _ in self._client.list(key[:-1]):
                     pass
@@ -54,7 +54,7 @@ class Worker:
                 await self._client.get(key)
 
 
-def _create_or_renew(key: str) -> pb.TxnRequest:
+def create_or_renew(key: str) -> pb.TxnRequest:
     """What a catalogue does all day: a compare and two writes, or a read."""
     return pb.TxnRequest(
         condition=[pb.TxnCondition(key=key, seq=0, expected=pb.TxnCondition.GT)],

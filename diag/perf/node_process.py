@@ -28,9 +28,10 @@ class NodeProcess:
     The addresses stay the same over ``stop``/``kill`` and ``start``, so clients
     can find a restarted node. It listens at ``host``, and ``joins`` are raft addresses of a cluster's nodes;
     the attribute counts at each start. ``within`` stands before the command, to run it elsewhere (``ip netns
-    exec``). ``raft_dir`` is in ``directory`` by default; what it says always is. ``scratch`` is where it
-    puts temporary files, None for the system's place; ``environment`` is added to ours. ``start`` raises
-    Unavailable with the node's last words when it ends early or is not healthy within ``timeout`` seconds.
+    exec``); ``program`` is what takes ``serve`` and its flags. ``raft_dir`` is in ``directory`` by default;
+    what it says always is. ``scratch`` is where it puts temporary files, None for the system's place;
+    ``environment`` is added to ours. ``start`` raises Unavailable with its last words when it ends early
+    or is not healthy within ``timeout`` seconds.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class NodeProcess:
         joins: Sequence[str] = (),
         host: str = "127.0.0.1",
         within: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "diag"),
         raft_dir: Path | None = None,
     ) -> None:
         self.directory = directory
         self.joins = list(joins)
         self.grpc, self.admin, self.raft = (f"{host}:{port}" for port in free_ports(3))
         self._raft_dir = raft_dir or directory / "raft"
-        self._within = list(within)
+        self._command = [*within, *program, "serve"]
         self._flags = list(flags)
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
@@ -87,7 +89,7 @@ class NodeProcess:
         started = time.perf_counter()
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
-                [*self._within, sys.executable, "-m", "diag", "serve", *self._arguments(), *more],
+                [*self._command, *self._arguments(), *more],
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -41,6 +41,17 @@ def script(prefix: str) -> tuple[Statement, ...]:
     return (Statement(f"create database {prefix}", ()), *statements, *_cleanup(prefix))
 
 
+def short_script(prefix: str) -> tuple[Statement, ...]:
+    """A tenth of it: a database with tables, and what is asked of them, for a measurement that repeats it."""
+    return (
+        Statement(f"create database {prefix}", ()),
+        *_tables(prefix),
+        _ok(f"drop table {prefix}.orders"),
+        _ok(f"drop table {prefix}.items"),
+        _ok(f"drop database {prefix}"),
+    )
+
+
 def _ok(sql: str) -> Statement:
     """A statement that succeeds and returns no rows."""
     return Statement(sql, ())

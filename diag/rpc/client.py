@@ -1,7 +1,7 @@
 """Our own client of the meta service: sessions, retries and records, over any number of endpoints."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -143,7 +143,7 @@ class MetaClient:
 
     async def watch(
         self, key: str, key_end: str | None = None, *, initial_flush: bool = False, filter_type: int = 0
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Changes of ``key``, or of ``[key, key_end)``, until the caller leaves.
 
         Raises Unavailable, with the node's reason, when the node ends it or goes away. It is not begun

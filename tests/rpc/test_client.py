@@ -92,7 +92,7 @@ async def test_watching(node: RpcNode) -> None:
         then = await asyncio.wait_for(anext(events), 10)
         assert (then.key, then.initial) == ("d/b", False)
         assert then.current is not None
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         await until_async(lambda: node.hub.watcher_count == 0)
 
 

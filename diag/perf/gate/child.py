@@ -1,0 +1,49 @@
+"""The process that is measured: ``python -P child.py serve ...`` runs a side's own ``diag`` package.
+
+Run by its path, so that both sides are started by one program, whether or not their package has this file.
+``DIAG_PERF_CORE`` pins it to a core, ``DIAG_PERF_INJECT`` slows one function down, and ``DIAG_PERF_MEMRAY``
+names the file that takes its allocations from its start on.
+"""
+
+import contextlib
+import importlib.util
+import os
+import runpy
+from pathlib import Path
+
+
+def main() -> None:
+    """Ends as the command does, with SystemExit."""
+    core = os.environ.get("DIAG_PERF_CORE")
+    if core:
+        os.sched_setaffinity(0, {int(core)})
+    with contextlib.ExitStack() as stack:
+        capture = os.environ.get("DIAG_PERF_MEMRAY")
+        if capture:
+            from memray import FileDestination, FileFormat, Tracker
+
+            destination = FileDestination(capture, overwrite=True, compress_on_exit=False)
+            stack.enter_context(
+                Tracker(
+                    destination=destination,
+                    file_format=FileFormat.AGGREGATED_ALLOCATIONS,
+                    trace_python_allocators=True,
+                )
+            )
+        if os.environ.get("DIAG_PERF_INJECT"):
+            _inject()
+        runpy.run_module("diag", run_name="__main__", alter_sys=True)
+
+
+def _inject() -> None:
+    """By path: a side from before this file was written can be slowed down too."""
+    spec = importlib.util.spec_from_file_location("diag_perf_inject", Path(__file__).with_name("inject.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.from_environment()
+
+
+if __name__ == "__main__":
+    main()

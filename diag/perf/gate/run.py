@@ -1,0 +1,136 @@
+"""A run from its sources to its report: build both sides, start them, measure, judge."""
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from diag.perf import engine
+from diag.perf.gate.build import Build, Builder
+from diag.perf.gate.result import Report, Result
+from diag.perf.gate.sample import BOOT, UNITS, new_runner, prepare
+from diag.perf.gate.source import Repository
+from diag.perf.gate.station import Crashed, Station, cores
+from diag.perf.gate.suite import Suite, Watcher
+from flamegraph.paired import Plan, Verdict
+
+SQL: Final = "sql"
+INJECT: Final = "DIAG_PERF_INJECT"
+_CACHE: Final = Path(".cache/perf")
+#: Where the system has it, disks are out of the measurement.
+_MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own is made there
+
+
+@dataclass(frozen=True)
+class Options:
+    """``base`` is a commit's name, or empty; ``wanted`` are of UNITS; ``seconds`` bound the measuring."""
+
+    base: str
+    wanted: Sequence[str]
+    pairs: int
+    seconds: float
+    injected: str = ""
+
+
+class Run:
+    """One run. ``say`` is told what is being done, ``watch`` the results after each round."""
+
+    def __init__(self, options: Options, say: Callable[[str], None], watch: Watcher) -> None:
+        self._options = options
+        self._say = say
+        self._watch = watch
+        self._left_out: list[Result] = []
+
+    def check(self, directory: Path, python: Path) -> Report:
+        """Compare the working tree around ``directory``; ``python`` has its requirements.
+
+        Raises ConfigError for a base that cannot be found or built, Crashed for one that does not start.
+        """
+        began = time.monotonic()
+        base, head = self._built(Repository(directory), python)
+        wanted = self._possible()
+        with ExitStack() as stack:
+            place = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=_fastest_disk()))
+            )
+            runner = stack.enter_context(new_runner())
+            stations = self._stations(base, head, place, stack)
+            self._say("starting both sides")
+            suite = Suite(
+                stations,
+                wanted,
+                plan=plan_of(self._options.pairs),
+                seconds=self._options.seconds,
+                lot=random.Random(),
+            )
+            try:
+                for station in stations:
+                    prepare(runner, station, sql=SQL in wanted)
+            except Crashed as crash:
+                if crash.label != stations[1].label:
+                    raise
+                results: Sequence[Result] = [_does_not_start(crash)]
+            else:
+                suite.run(runner, self._watch)
+                results = suite.results()
+        return Report(
+            base.source,
+            head.source,
+            (*results, *self._left_out),
+            time.monotonic() - began,
+            suite.rounds,
+            notes=(*(f"{each.name} is left out. {each.reason}" for each in self._left_out), *suite.notes),
+            interrupted=suite.interrupted,
+            injected=self._options.injected,
+        )
+
+    def _built(self, repository: Repository, python: Path) -> tuple[Build, Build]:
+        head = repository.working_tree()
+        base = repository.resolve(self._options.base) if self._options.base else repository.default_base(head)
+        builder = Builder(repository, repository.root / _CACHE, python)
+        self._say(f"building base: {base.describe()}")
+        built = builder.build(base)
+        self._say(f"building head: {head.describe()}")
+        return built, builder.build(head)
+
+    def _possible(self) -> list[str]:
+        """The benchmarks wanted that can run here."""
+        reason = engine.missing()
+        if reason is not None and SQL in self._options.wanted:
+            self._left_out.append(Result(SQL, UNITS[SQL], None, reason))
+            return [name for name in self._options.wanted if name != SQL]
+        return list(self._options.wanted)
+
+    def _stations(
+        self, base: Build, head: Build, place: Path, stack: ExitStack
+    ) -> tuple[Station, Station, Station]:
+        for_server, for_load = cores()
+        if for_load is not None:
+            stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {for_load})
+
+        def station(label: str, build: Build, extra: Mapping[str, str]) -> Station:
+            made = Station(label, build, place / label, for_server, extra)
+            stack.callback(made.close)
+            return made
+
+        slowed = {INJECT: self._options.injected}
+        return station("base", base, {}), station("head", head, slowed), station("base again", base, {})
+
+
+def plan_of(pairs: int) -> Plan:
+    """Looks at a quarter, at half and at all of the pairs."""
+    return Plan(looks=tuple(sorted({max(1, pairs // 4), max(1, pairs // 2), pairs})))
+
+
+def _does_not_start(crash: Crashed) -> Result:
+    return Result(BOOT, UNITS[BOOT], Verdict.FAIL, "Head does not start, and base does.", output=crash.words)
+
+
+def _fastest_disk() -> Path | None:
+    return _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None

@@ -1,0 +1,133 @@
+"""One side's place to run: its build, its ports, and the data that each of its processes starts from.
+
+A process is fresh and its data are a copy, so that samples have nothing in common but the code. The query
+engine outlives the processes: it finds each one at the same address, with the roles it had made there.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from diag.errors import MetaError, Unavailable
+from diag.perf.engine import Engine
+from diag.perf.gate.build import Build
+from diag.perf.node_process import NodeProcess
+
+_CHILD = Path(__file__).with_name("child.py")
+_SEED = "seed"
+
+
+class Crashed(MetaError):
+    """A side's process, or its answer to a workload, failed."""
+
+    def __init__(self, label: str, workload: str, words: str) -> None:
+        super().__init__(f"{workload} failed on {label}: {words}")
+        self.label, self.workload, self.words = label, workload, words
+
+
+class Station:
+    """``label`` names the side in reports; ``core`` is where its processes run, None for anywhere.
+
+    ``environment`` is added to that of its processes.
+    """
+
+    def __init__(
+        self, label: str, build: Build, directory: Path, core: int | None, environment: Mapping[str, str]
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.label = label
+        self.build = build
+        self.directory = directory
+        self.engine: Engine | None = None
+        self._fixed = {
+            "PYTHONPATH": str(build.site),
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "DIAG_PERF_CORE": "" if core is None else str(core),
+            "DIAG_PERF_INJECT": "",
+            **environment,
+        }
+        self.node = self._node({})
+
+    @property
+    def raft_dir(self) -> Path:
+        """The data of the process that runs."""
+        return self.directory / "raft"
+
+    def connect(self, engine: Engine) -> None:
+        """Start a query engine on the process that runs; it stays until ``close``."""
+        self.engine = engine.__enter__()
+
+    def close(self) -> None:
+        """End the engine, if there is one."""
+        if self.engine is not None:
+            self.engine.__exit__(None, None, None)
+            self.engine = None
+
+    @contextmanager
+    def first(self) -> Iterator[NodeProcess]:
+        """A process whose data, when it is left, become those that all later ones start from."""
+        with self.node as node:
+            yield node
+        shutil.copytree(self.raft_dir, self.directory / _SEED)
+
+    @contextmanager
+    def fresh(self, extra: Mapping[str, str] | None = None) -> Iterator[NodeProcess]:
+        """A new healthy process; killed on exit. Raises Crashed when it does not start."""
+        shutil.rmtree(self.raft_dir, ignore_errors=True)
+        shutil.copytree(self.directory / _SEED, self.raft_dir)
+        node = self._node(extra) if extra else self.node
+        node.admin, node.grpc, node.raft = self.node.admin, self.node.grpc, self.node.raft
+        try:
+            node.start()
+        except Unavailable as error:
+            raise Crashed(self.label, "boot", str(error)) from error
+        try:
+            yield node
+        finally:
+            if node.runs:
+                node.kill()
+
+    def _node(self, extra: Mapping[str, str] | None) -> NodeProcess:
+        return NodeProcess(
+            self.directory,
+            program=(str(self.build.python), "-P", str(_CHILD)),
+            environment=self._fixed | dict(extra or {}),
+            scratch=self.directory,
+        )
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, all its threads and those that ended included, to the nanosecond.
+
+    Raises Unavailable when it is gone.
+    """
+    try:
+        return time.clock_gettime_ns(_cpu_clock(pid)) / 1e9
+    except OSError:
+        raise Unavailable(f"The process {pid} is gone.") from None
+
+
+def _cpu_clock(pid: int) -> int:
+    """The clock that clock_getcpuclockid(3) makes of a process id."""
+    return (~pid << 3) | 2
+
+
+def peak_bytes(pid: int) -> int:
+    """The most resident memory that a process has had (VmHWM)."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    raise Unavailable(f"The process {pid} is gone.")
+
+
+def cores() -> tuple[int | None, int | None]:
+    """Where servers run, and where this process with the load does; None where there is only one core."""
+    free = sorted(os.sched_getaffinity(0))
+    return (free[0], free[-1]) if len(free) > 1 else (None, None)
