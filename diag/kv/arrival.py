@@ -14,7 +14,8 @@ from pathlib import Path
 
 from diag.errors import Damaged, NewerFormat, NoSpace
 from diag.kv import directory
-from diag.kv.snapshot import SnapshotInfo, SnapshotStore, hash_content, hash_file
+from diag.kv.digest import hash_content, hash_file
+from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Position, Store
 
 _FETCHING = ".fetching-"

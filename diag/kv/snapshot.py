@@ -5,25 +5,23 @@ made under another name and renamed when all of it is durable. Two generations a
 kept: where the log is cut at a snapshot, the one before is what is left when it cannot be read.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from struct import Struct
 
 from diag.errors import Damaged, StoreError
 from diag.kv import directory
-from diag.kv.store import Pin, Position, ReadTxn, Store
+from diag.kv.digest import Digest, digest_of, hash_file
+from diag.kv.store import Pin, Position, Store
 
 _FACTS = "snapshot.json"
 _MAKING = ".making-"
 _GENERATIONS = 2
-_LENGTHS = Struct("<II")
-_HASH_ITEMS = 128
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,14 @@ class SnapshotInfo:
 
 
 class SnapshotStore:
-    """The snapshots of one node. ``create`` is for one thread at a time."""
+    """The snapshots of one node. ``create`` is for one thread at a time.
 
-    def __init__(self, root: Path) -> None:
+    ``digest`` reads a copy just written; it may do so wherever it disturbs nobody.
+    """
+
+    def __init__(self, root: Path, digest: Callable[[Path], Digest] = digest_of) -> None:
         self.root = root
+        self._digest = digest
 
     def all(self) -> list[SnapshotInfo]:
         """Those whose facts can be read, newest first; their data are checked by ``verify``."""
@@ -132,18 +134,15 @@ class SnapshotStore:
         store.copy_to(making, pin)
         data = making / directory.DATA
         sync_file(data)
-        with Store.open(making, readonly=True) as copy, copy.read() as txn:
-            position = txn.applied()
-            content_hash = hash_content(txn)
-            counts = txn.key_count(), txn.expire_count()
+        digest = self._digest(making)
         info = SnapshotInfo(
-            *position,
-            path=self._place(position),
-            key_count=counts[0],
-            expire_count=counts[1],
+            *digest.position,
+            path=self._place(digest.position),
+            key_count=digest.key_count,
+            expire_count=digest.expire_count,
             size=data.stat().st_size,
-            content_hash=content_hash,
-            file_hash=hash_file(data),
+            content_hash=digest.content_hash,
+            file_hash=digest.file_hash,
             created_ms=now_ms,
             seconds=round(time.perf_counter() - started, 6),
         )
@@ -187,24 +186,6 @@ def open_snapshot(path: Path) -> Store:
         return Store.open(Path(private), readonly=True)
 
 
-def hash_content(txn: ReadTxn) -> str:
-    """sha256 over the position, the seq counter, the features, what the log keeps, and every key and record.
-
-    Equal for equal states, however their files came to be.
-    """
-    digest = hashlib.sha256(repr((*txn.applied(), txn.seq(), txn.features())).encode())
-    digest.update(txn.log_state())
-    parts: list[bytes | memoryview] = []
-    for key, stored in txn.raw_items():
-        parts += (_LENGTHS.pack(len(key), len(stored)), key, bytes(stored))
-        if len(parts) >= 3 * _HASH_ITEMS:
-            # In lumps: hashing one lets other threads run.
-            digest.update(b"".join(parts))
-            parts.clear()
-    digest.update(b"".join(parts))
-    return digest.hexdigest()
-
-
 def _read_facts(path: Path) -> SnapshotInfo | None:
     try:
         return SnapshotInfo(path=path, **json.loads((path / _FACTS).read_bytes()))
@@ -220,12 +201,6 @@ def _verify(info: SnapshotInfo) -> None:
         raise Damaged(f"{data} cannot be read ({failure}); use another snapshot.") from failure
     if found != info.file_hash:
         raise Damaged(f"{data} is not what was written: its hash differs; use another snapshot.")
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_file(path: Path) -> None:

@@ -8,7 +8,7 @@ is refused, before two histories are mixed.
 from pathlib import Path
 
 from diag.errors import Compacted, Damaged
-from diag.kv.snapshot import hash_content
+from diag.kv.digest import hash_content
 from diag.kv.store import ReadTxn, Store
 from diag.replication.ledger import Ledger
 from diag.replication.record import Genesis, Record

@@ -16,6 +16,7 @@ from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Joining, NodeAddress
 from diag.replication.beginning import check_founder, check_joiner, check_member
+from diag.replication.digest_apart import digest_apart
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
@@ -70,7 +71,7 @@ class ClusterEngine:
         self._clock_ms = clock_ms
         self._patience = raft.wait_leader_timeout / 1000
         self._running = AsyncExitStack()
-        self.snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
+        self.snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR, digest_apart)
         self._state = State(raft.raft_dir / DATA_DIR, self.snapshots, raft.id)
         self.peers = GrpcPeers(self._addresses, access)
         self._sources = Sources([])

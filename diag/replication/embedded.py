@@ -9,6 +9,7 @@ from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import NodeAddress
+from diag.replication.digest_apart import digest_apart
 from diag.replication.local import LocalLog
 
 
@@ -22,7 +23,7 @@ class EmbeddedEngine:
         self._raft = raft
         self._node = node
         self._clock_ms = clock_ms
-        self.snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR)
+        self.snapshots = SnapshotStore(raft.raft_dir / SNAPSHOT_DIR, digest_apart)
 
     async def start(self) -> None:
         """Open the store and begin a term of office."""

@@ -9,10 +9,10 @@ import pytest
 from diag.errors import DirectoryInUse, InvalidRequest, StoreError
 from diag.kv.apply import apply
 from diag.kv.commands import Branch, Lifetime, Put, Transaction
+from diag.kv.digest import hash_content
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
 from diag.kv.layout import KeysCount, keys_layout
-from diag.kv.snapshot import hash_content
 from diag.kv.store import Position, Store
 
 

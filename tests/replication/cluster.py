@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from diag.kv.commands import Branch, Put, Transaction
-from diag.kv.snapshot import SnapshotStore, hash_content
+from diag.kv.digest import hash_content
+from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import DEFAULT_MAP_SIZE, Store
 from diag.replication import LogId, NodeAddress
 from diag.replication.etcd import ClusterLog, Ways

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from diag.kv.commands import Branch, FetchIncrease, Put, Transaction
-from diag.kv.snapshot import SnapshotStore, hash_content
+from diag.kv.digest import hash_content
+from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.kv.view import Reader
 from diag.replication.etcd import ClusterLog, Ways

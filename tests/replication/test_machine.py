@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diag.errors import Damaged, MetaError, NoSpace, Unavailable
 from diag.kv.commands import Blank, Branch, Lifetime, MatchSeq, Put, Transaction, Upsert, Upserted
-from diag.kv.snapshot import hash_content
+from diag.kv.digest import hash_content
 from diag.kv.store import Position, Store, WriteTxn
 from diag.kv.view import Reader
 from diag.replication.machine import Machine, Outcome
