@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from diag.errors import MetaError
+from diag.perf.gate import inject
 from diag.perf.gate import report as texts
 from diag.perf.gate.progress import Progress
 from diag.perf.gate.result import INTERRUPTED, Report
@@ -49,8 +50,10 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)
-    options = Options(base, only or tuple(UNITS), pairs, seconds, os.environ.get(INJECT, ""))
+    options = Options(base, only or tuple(UNITS), pairs, seconds, out, os.environ.get(INJECT, ""))
     try:
+        if options.injected:
+            inject.parse(options.injected)
         with Progress(console) as progress:
             found = Run(options, progress.say, progress.watch).check(Path.cwd(), Path(sys.executable))
         _tell(found, out, console)
@@ -70,7 +73,7 @@ def _tell(found: Report, out: Path, console: Console) -> None:
     for line in texts.headlines(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(texts.table(found.results))
-    for line in (texts.compared(found), f"report.md and report.json are in {out}"):
+    for line in (texts.compared(found), f"report.md and report.json are in {out}", *found.pictures):
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,8 +1,8 @@
 """The process that is measured: ``python -P child.py serve ...`` runs a side's own ``diag`` package.
 
 Run by its path, so that both sides are started by one program, whether or not their package has this file.
-``DIAG_PERF_CORE`` pins it to a core, ``DIAG_PERF_INJECT`` slows one function down, and ``DIAG_PERF_MEMRAY``
-names the file that takes its allocations from its start on.
+``DIAG_PERF_CORE`` pins it to a core, ``DIAG_PERF_INJECT`` slows one function down. ``DIAG_PERF_MEMRAY`` names
+the file that takes its allocations from its start on, ``DIAG_PERF_BOOT_PROFILE`` one for its boot's stacks.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import importlib.util
 import os
 import runpy
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -30,19 +31,22 @@ def main() -> None:
                     trace_python_allocators=True,
                 )
             )
+        profile = os.environ.get("DIAG_PERF_BOOT_PROFILE")
+        if profile:
+            _beside("boot_sampler").start(profile)
         if os.environ.get("DIAG_PERF_INJECT"):
-            _inject()
+            _beside("inject").from_environment()
         runpy.run_module("diag", run_name="__main__", alter_sys=True)
 
 
-def _inject() -> None:
-    """By path: a side from before this file was written can be slowed down too."""
-    spec = importlib.util.spec_from_file_location("diag_perf_inject", Path(__file__).with_name("inject.py"))
+def _beside(name: str) -> Any:
+    """A module of this directory, by its path: a side from before it was written has none."""
+    spec = importlib.util.spec_from_file_location(f"perf_{name}", Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.from_environment()
+    return module
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from asyncio import Runner
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Final
 
 from diag.perf import engine
 from diag.perf.gate.build import Build, Builder
+from diag.perf.gate.machine import this_machine
 from diag.perf.gate.result import Report, Result
-from diag.perf.gate.sample import BOOT, UNITS, new_runner, prepare
+from diag.perf.gate.sample import BOOT, UNITS, measure, new_runner, prepare
 from diag.perf.gate.source import Repository
-from diag.perf.gate.station import Crashed, Station, cores
-from diag.perf.gate.suite import Suite, Watcher
+from diag.perf.gate.station import Station, cores
+from diag.perf.gate.suite import AGAIN, BASE, HEAD, Costs, Crashed, Suite, Watcher
+from diag.perf.gate.why import Explained, explain
 from flamegraph.paired import Plan, Verdict
 
 SQL: Final = "sql"
@@ -28,12 +31,16 @@ _MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own is
 
 @dataclass(frozen=True)
 class Options:
-    """``base`` is a commit's name, or empty; ``wanted`` are of UNITS; ``seconds`` bound the measuring."""
+    """``base`` is a commit's name, or empty; ``wanted`` are of UNITS; ``seconds`` bound the measuring.
+
+    ``out`` is where pictures go.
+    """
 
     base: str
     wanted: Sequence[str]
     pairs: int
     seconds: float
+    out: Path
     injected: str = ""
 
 
@@ -53,31 +60,18 @@ class Run:
         """
         began = time.monotonic()
         base, head = self._built(Repository(directory), python)
-        wanted = self._possible()
+        units = {name: UNITS[name] for name in self._possible()}
         with ExitStack() as stack:
-            place = Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=_fastest_disk()))
-            )
             runner = stack.enter_context(new_runner())
-            stations = self._stations(base, head, place, stack)
-            self._say("starting both sides")
-            suite = Suite(
-                stations,
-                wanted,
-                plan=plan_of(self._options.pairs),
-                seconds=self._options.seconds,
-                lot=random.Random(),
-            )
-            try:
-                for station in stations:
-                    prepare(runner, station, sql=SQL in wanted)
-            except Crashed as crash:
-                if crash.label != stations[1].label:
-                    raise
-                results: Sequence[Result] = [_does_not_start(crash)]
-            else:
-                suite.run(runner, self._watch)
-                results = suite.results()
+            stations = self._stations(base, head, stack)
+            lot = random.Random()
+
+            def measured(labels: Sequence[str], names: Collection[str]) -> list[Costs]:
+                return measure(runner, [stations[label] for label in labels], names, lot)
+
+            plan = plan_of(self._options.pairs)
+            suite = Suite(units, measured, plan=plan, seconds=self._options.seconds)
+            results, explained = self._measured(suite, runner, stations, lot)
         return Report(
             base.source,
             head.source,
@@ -85,9 +79,33 @@ class Run:
             time.monotonic() - began,
             suite.rounds,
             notes=(*(f"{each.name} is left out. {each.reason}" for each in self._left_out), *suite.notes),
+            causes=explained.sentences,
+            pictures=explained.pictures,
             interrupted=suite.interrupted,
             injected=self._options.injected,
+            machine=this_machine(),
         )
+
+    def _measured(
+        self, suite: Suite, runner: Runner, stations: Mapping[str, Station], lot: random.Random
+    ) -> tuple[list[Result], Explained]:
+        self._say("starting both sides")
+        try:
+            for station in stations.values():
+                prepare(runner, station, sql=SQL in suite.units)
+        except Crashed as crash:
+            if crash.label != HEAD or self._options.injected:
+                raise
+            return [_does_not_start(crash)], Explained()
+        suite.run(self._watch)
+        results = suite.results()
+        if suite.interrupted:
+            return results, Explained()
+        sides = stations[BASE], stations[HEAD]
+        try:
+            return results, explain(runner, sides, results, self._options.out, lot, self._say)
+        except KeyboardInterrupt:
+            return results, Explained(("The search for the cause was interrupted.",))
 
     def _built(self, repository: Repository, python: Path) -> tuple[Build, Build]:
         head = repository.working_tree()
@@ -106,21 +124,22 @@ class Run:
             return [name for name in self._options.wanted if name != SQL]
         return list(self._options.wanted)
 
-    def _stations(
-        self, base: Build, head: Build, place: Path, stack: ExitStack
-    ) -> tuple[Station, Station, Station]:
+    def _stations(self, base: Build, head: Build, stack: ExitStack) -> dict[str, Station]:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=_fastest_disk())))
         for_server, for_load = cores()
         if for_load is not None:
             stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
             os.sched_setaffinity(0, {for_load})
-
-        def station(label: str, build: Build, extra: Mapping[str, str]) -> Station:
-            made = Station(label, build, place / label, for_server, extra)
-            stack.callback(made.close)
-            return made
-
-        slowed = {INJECT: self._options.injected}
-        return station("base", base, {}), station("head", head, slowed), station("base again", base, {})
+        stations = {}
+        for label, build, slowed in (
+            (BASE, base, ""),
+            (HEAD, head, self._options.injected),
+            (AGAIN, base, ""),
+        ):
+            station = Station(label, build, place / label.replace(" ", "-"), for_server, {INJECT: slowed})
+            stack.callback(station.close)
+            stations[label] = station
+        return stations
 
 
 def plan_of(pairs: int) -> Plan:

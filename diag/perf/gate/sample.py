@@ -16,7 +16,8 @@ import uvloop
 
 from diag.errors import MetaError
 from diag.perf.engine import Engine, run_script
-from diag.perf.gate.station import Crashed, Station, cpu_seconds, peak_bytes
+from diag.perf.gate.station import Station, cpu_seconds, peak_bytes
+from diag.perf.gate.suite import Costs, Crashed
 from diag.perf.gate.workloads import WORKLOADS, Target, Workload, hold, words_of
 from diag.perf.node_process import NodeProcess
 from diag.perf.sql import short_script
@@ -38,8 +39,6 @@ UNITS: Final[Mapping[str, str]] = (
     {BOOT: "boot"} | {workload.name: workload.unit for workload in WORKLOADS} | dict.fromkeys(MEMORY, "bytes")
 )
 
-#: Cost by benchmark, of one arm in one round.
-Costs = dict[str, float]
 Item = TypeVar("Item")
 
 

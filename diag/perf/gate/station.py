@@ -11,21 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from diag.errors import MetaError, Unavailable
+from diag.errors import Unavailable
 from diag.perf.engine import Engine
 from diag.perf.gate.build import Build
+from diag.perf.gate.suite import Crashed
 from diag.perf.node_process import NodeProcess
 
 _CHILD = Path(__file__).with_name("child.py")
 _SEED = "seed"
-
-
-class Crashed(MetaError):
-    """A side's process, or its answer to a workload, failed."""
-
-    def __init__(self, label: str, workload: str, words: str) -> None:
-        super().__init__(f"{workload} failed on {label}: {words}")
-        self.label, self.workload, self.words = label, workload, words
 
 
 class Station:

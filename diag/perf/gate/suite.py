@@ -1,52 +1,56 @@
 """Rounds until every benchmark is decided, the plan is at its end or the time is up; then the results."""
 
-import random
 import time
-from asyncio import Runner
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from diag.errors import MetaError
 from diag.perf.gate.result import Result
-from diag.perf.gate.sample import UNITS, measure
-from diag.perf.gate.station import Crashed, Station
 from flamegraph.paired import Pairs, Plan, Verdict, judge_suite, unfit
 
+BASE: Final = "base"
+HEAD: Final = "head"
+#: Base a second time: where the two differ, the machine is unfit.
+AGAIN: Final = "base again"
+
+#: Cost by benchmark, of one arm in one round.
+Costs = dict[str, float]
+#: One round: what each of the arms named is charged for each benchmark named. Raises Crashed.
+Measure = Callable[[Sequence[str], Collection[str]], Sequence[Costs]]
 #: Told after every round: the results so far, the number of rounds, and seconds.
 Watcher = Callable[[Sequence[Result], int, float], None]
 
 _NOT_MEASURED: Final = "Nothing was measured before the end."
 
 
+class Crashed(MetaError):
+    """An arm's process, or its answer to a benchmark, failed."""
+
+    def __init__(self, label: str, benchmark: str, words: str) -> None:
+        super().__init__(f"{benchmark} failed on {label}: {words}")
+        self.label, self.benchmark, self.words = label, benchmark, words
+
+
 class Suite:
-    """The stations are base, head, and base again: where these two bases differ, the machine is unfit.
+    """``units`` are the benchmarks and what their cost is for; ``seconds`` bound the measuring, but for a
+    round that has begun."""
 
-    ``wanted`` are of UNITS; ``seconds`` bound the measuring, but for a round that has begun.
-    """
-
-    def __init__(
-        self,
-        stations: tuple[Station, Station, Station],
-        wanted: Sequence[str],
-        *,
-        plan: Plan,
-        seconds: float,
-        lot: random.Random,
-    ) -> None:
-        self._base, self._head, self._again = stations
+    def __init__(self, units: Mapping[str, str], measure: Measure, *, plan: Plan, seconds: float) -> None:
+        self.units = units
+        self._measure = measure
         self._plan = plan
         self._seconds = seconds
-        self._lot = lot
-        self._open = list(wanted)
-        self._rows: dict[str, list[tuple[float, float]]] = {name: [] for name in wanted}
-        self._same: dict[str, list[tuple[float, float]]] = {name: [] for name in wanted}
+        self._open = list(units)
+        self._rows: dict[str, list[tuple[float, float]]] = {name: [] for name in units}
+        self._same: dict[str, list[tuple[float, float]]] = {name: [] for name in units}
         self._crashes: dict[str, Result] = {}
         self._forgiven: set[str] = set()
         self.rounds = 0
         self.notes: list[str] = []
         self.interrupted = False
 
-    def run(self, runner: Runner, watch: Watcher) -> None:
+    def run(self, watch: Watcher) -> None:
         """Measure. An interrupt ends it, and what was measured stays."""
         began = time.monotonic()
         longest = 0.0
@@ -55,7 +59,7 @@ class Suite:
                 started = time.monotonic()
                 if started - began + longest > self._seconds:
                     return
-                self._round(runner)
+                self._round()
                 longest = max(longest, time.monotonic() - started)
                 if self.rounds in self._plan.looks:
                     self._close_decided()
@@ -75,7 +79,7 @@ class Suite:
                 found.append(self._crashes[name])
                 continue
             if name not in judged:
-                found.append(Result(name, UNITS[name], Verdict.UNCLEAR, _NOT_MEASURED))
+                found.append(Result(name, self.units[name], Verdict.UNCLEAR, _NOT_MEASURED))
                 continue
             judgement = judged[name]
             again = _pairs(self._same[name]) if self._same[name] else None
@@ -83,18 +87,18 @@ class Suite:
             if obstacle is not None:
                 judgement = replace(judgement, verdict=Verdict.UNCLEAR, reason=obstacle)
             found.append(
-                Result(name, UNITS[name], judgement.verdict, judgement.reason, pairs[name], again, judgement)
+                Result(
+                    name, self.units[name], judgement.verdict, judgement.reason, pairs[name], again, judgement
+                )
             )
         return found
 
-    def _round(self, runner: Runner) -> None:
-        # The second look is the first at which so few pairs can tell that base differs from itself.
-        sane = self.rounds < self._plan.looks[min(1, len(self._plan.looks) - 1)]
-        arms = [self._base, self._head, *([self._again] if sane else [])]
+    def _round(self) -> None:
+        arms = [BASE, HEAD] if self._is_sane else [BASE, HEAD, AGAIN]
         try:
-            base, head, *same = measure(runner, arms, self._open, self._lot)
+            base, head, *same = self._measure(arms, self._open)
         except Crashed as crash:
-            self._crashed(runner, crash)
+            self._crashed(crash)
             return
         self.rounds += 1
         for name in self._open:
@@ -102,45 +106,46 @@ class Suite:
             if same:
                 self._same[name].append((base[name], same[0][name]))
 
+    @property
+    def _is_sane(self) -> bool:
+        """Whether base has met itself often enough: fewer pairs than at the second look never tell enough."""
+        return self.rounds >= self._plan.looks[min(1, len(self._plan.looks) - 1)]
+
     def _close_decided(self) -> None:
-        decided = {each.name for each in self.results() if each.verdict in (Verdict.PASS, Verdict.FAIL)}
+        final = (Verdict.PASS, Verdict.FAIL) if self._is_sane else (Verdict.PASS,)
+        decided = {each.name for each in self.results() if each.verdict in final}
         self._open = [name for name in self._open if name not in decided]
 
-    def _crashed(self, runner: Runner, crash: Crashed) -> None:
+    def _crashed(self, crash: Crashed) -> None:
         """Measured no more, if it fails once more; the other side is asked too, each of them alone."""
-        failing, other = self._base, self._head
-        if crash.label == self._head.label:
-            failing, other = other, failing
-        if crash.workload not in self._forgiven and self._words(runner, failing, crash.workload) is None:
-            self._forgiven.add(crash.workload)
+        failing, other = (HEAD, BASE) if crash.label == HEAD else (BASE, HEAD)
+        if crash.benchmark not in self._forgiven and self._words(failing, crash.benchmark) is None:
+            self._forgiven.add(crash.benchmark)
             self.notes.append(f"{crash} It did so once and not again; the round was left out.")
             return
-        both = self._words(runner, other, crash.workload)
-        head = crash.words if crash.label == self._head.label else both
-        base = crash.words if crash.label != self._head.label else both
-        names = [crash.workload] if crash.workload in self._open else list(self._open)
+        words = {failing: crash.words, other: self._words(other, crash.benchmark)}
+        names = [crash.benchmark] if crash.benchmark in self._open else list(self._open)
         for name in names:
-            self._crashes[name] = _crash_result(name, crash.workload, base, head)
+            self._crashes[name] = self._crash_result(name, crash.benchmark, words[BASE], words[HEAD])
         self._open = [name for name in self._open if name not in names]
 
-    def _words(self, runner: Runner, station: Station, workload: str) -> str | None:
-        """What the station says against the workload; None when it does it."""
+    def _words(self, label: str, benchmark: str) -> str | None:
+        """What the arm says against the benchmark; None when it does it."""
         try:
-            measure(runner, [station], [workload], self._lot)
+            self._measure([label], [benchmark])
         except Crashed as crash:
             return crash.words
         return None
 
-
-def _crash_result(name: str, workload: str, base: str | None, head: str | None) -> Result:
-    if head is not None and base is None:
-        reason, verdict = f"Head fails at {workload}, and base does not.", Verdict.FAIL
-    elif base is not None and head is None:
-        reason = f"Base fails at {workload}, and head does not: there is nothing to compare with."
+    def _crash_result(self, name: str, benchmark: str, base: str | None, head: str | None) -> Result:
         verdict = Verdict.UNCLEAR
-    else:
-        reason, verdict = f"Both sides fail at {workload}.", Verdict.UNCLEAR
-    return Result(name, UNITS[name], verdict, reason, output=head or base or "")
+        if base is None:
+            reason, verdict = f"Head fails at {benchmark}, and base does not.", Verdict.FAIL
+        elif head is None:
+            reason = f"Base fails at {benchmark}, and head does not: there is nothing to compare with."
+        else:
+            reason = f"Both sides fail at {benchmark}."
+        return Result(name, self.units[name], verdict, reason, output=head or base or "")
 
 
 def _pairs(rows: Sequence[tuple[float, float]]) -> Pairs:

@@ -27,7 +27,7 @@ def report(*results: Result) -> Report:
 
 
 def replace_source() -> Source:
-    return SOURCE._replace(name="working tree", changed=1)
+    return replace(SOURCE, name="working tree", changed=1)
 
 
 def drawn(found: Report) -> str:

@@ -1,0 +1,159 @@
+"""Profiles of a station at work, one slice each: a workload, a boot, and what was allocated at its peak."""
+
+import asyncio
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from asyncio import Runner
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from diag.errors import ProfilerError
+from diag.perf.children import environment
+from diag.perf.gate.cause import Slice
+from diag.perf.gate.sample import BOOT, MEMORY_UNDER_LOAD, failures, shuffled, target_of
+from diag.perf.gate.station import Station, cpu_seconds
+from diag.perf.gate.workloads import PROFILED, WORKLOADS, Target, Workload
+from diag.perf.node_process import NodeProcess
+from flamegraph.formats.folded import read_folded
+
+#: The kernel's tick bounds samples of CPU time; more cannot be had on most machines.
+_FREQUENCY: Final = 250
+_WRITTEN_SECONDS: Final = 20.0
+_FOLD_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.01
+
+#: Slices of each station, in the order of the stations.
+Taken = list[list[Slice]]
+
+
+def workload(
+    runner: Runner, stations: Sequence[Station], name: str, count: int, seconds: float, lot: random.Random
+) -> Taken:
+    """``count`` slices of each station, in turns: CPU by the node's own route while the workload runs.
+
+    Costs are nanoseconds a unit. Raises Crashed.
+    """
+    work = PROFILED.get(name) or next(each for each in WORKLOADS if each.name == name)
+    taken: dict[str, list[Slice]] = {station.label: [] for station in stations}
+
+    async def run(nodes: Mapping[str, NodeProcess]) -> None:
+        async with AsyncExitStack() as stack:
+            targets = {
+                station.label: await stack.enter_async_context(target_of(station, nodes[station.label]))
+                for station in stations
+            }
+            for turn in range(count):
+                for station in shuffled(stations, lot):
+                    node, target = nodes[station.label], targets[station.label]
+                    with failures(station, name, node):
+                        taken[station.label].append(
+                            await _slice(work, target, node.pid, seconds, 1_000 * (turn + 1))
+                        )
+
+    with ExitStack() as stack:
+        runner.run(run({each.label: stack.enter_context(each.fresh()) for each in stations}))
+    return [taken[station.label] for station in stations]
+
+
+async def _slice(work: Workload, target: Target, pid: int, seconds: float, turn: int) -> Slice:
+    """The in-process sampler hardly sees the thread that applies writes; py-spy may be denied."""
+    for engine in ("py-spy", "auto"):
+        before, done = cpu_seconds(pid), 0
+        query = {
+            "seconds": f"{seconds:g}",
+            "frequency": str(_FREQUENCY),
+            "format": "folded",
+            "engine": engine,
+        }
+        answer = asyncio.ensure_future(target.admin.get("/debug/pprof/profile", params=query))
+        try:
+            while not answer.done():
+                done += await work.work(target, turn)
+                turn += 1
+        finally:
+            response = await answer
+        if response.status_code == httpx.codes.OK:
+            cost = (cpu_seconds(pid) - before) * 1e9 / done
+            return Slice(read_folded(io.BytesIO(response.content)), cost)
+    raise ProfilerError(f"A profile was answered with {response.status_code}: {response.text.strip()}")
+
+
+def boot(stations: Sequence[Station], count: int, lot: random.Random) -> Taken:
+    """``count`` boots of each station in turns, sampled from their first import on; costs are nanoseconds.
+
+    Raises Crashed.
+    """
+    taken: dict[str, list[Slice]] = {station.label: [] for station in stations}
+    for turn in range(count):
+        for station in shuffled(stations, lot):
+            file = station.directory / f"boot{turn}.folded"
+            with station.fresh({"DIAG_PERF_BOOT_PROFILE": str(file)}) as node, failures(station, BOOT, node):
+                cost = cpu_seconds(node.pid) * 1e9
+                os.kill(node.pid, signal.SIGUSR2)
+                _wait_for(file)
+                taken[station.label].append(Slice(read_folded(io.BytesIO(file.read_bytes())), cost))
+    return [taken[station.label] for station in stations]
+
+
+def imported(station: Station) -> set[str]:
+    """The modules and packages at the top that a boot imports. Raises Crashed."""
+    file = station.directory / "imported.folded"
+    with station.fresh({"DIAG_PERF_BOOT_PROFILE": str(file)}) as node, failures(station, BOOT, node):
+        os.kill(node.pid, signal.SIGUSR2)
+        _wait_for(file)
+        return set(Path(f"{file}.modules").read_text().split())
+
+
+def memory(
+    runner: Runner, stations: Sequence[Station], wanted: Collection[str], count: int, lot: random.Random
+) -> Taken:
+    """``count`` processes of each station in turns, each followed by memray from its start to its end.
+
+    ``wanted`` are workloads, of which each does a slice. Profiles hold the bytes at the peak, and these are
+    the cost too. Raises Crashed.
+    """
+    taken: dict[str, list[Slice]] = {station.label: [] for station in stations}
+    for turn in range(count):
+        for station in shuffled(stations, lot):
+            file = station.directory / f"memory{turn}.bin"
+            extra = {"DIAG_PERF_MEMRAY": str(file)}
+            with station.fresh(extra) as node, failures(station, MEMORY_UNDER_LOAD):
+                runner.run(_one_of_each(station, wanted))
+                node.stop()
+                taken[station.label].append(_peak(file))
+            file.unlink(missing_ok=True)
+    return [taken[station.label] for station in stations]
+
+
+async def _one_of_each(station: Station, wanted: Collection[str]) -> None:
+    async with target_of(station, station.node) as target:
+        for work in WORKLOADS:
+            if work.name in wanted:
+                await work.work(target, 1)
+
+
+def _peak(file: Path) -> Slice:
+    command = [sys.executable, "-m", "diag.profilers.memray_fold", str(file), "peak"]
+    done = subprocess.run(command, env=environment(), capture_output=True, timeout=_FOLD_SECONDS, check=False)
+    if done.returncode:
+        raise ProfilerError(f"memray's capture cannot be read: {done.stderr.decode(errors='replace')[-500:]}")
+    _, _, folded = done.stdout.partition(b"\n")
+    profile = read_folded(io.BytesIO(folded), "bytes")
+    return Slice(profile, float(profile.total))
+
+
+def _wait_for(file: Path) -> None:
+    deadline = time.monotonic() + _WRITTEN_SECONDS
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise ProfilerError(f"The boot's profile was not written within {_WRITTEN_SECONDS:.0f} s.")
+        time.sleep(_POLL_SECONDS)
