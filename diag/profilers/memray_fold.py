@@ -38,13 +38,12 @@ def main() -> None:
 
 
 def _memory(found: "Iterable[AllocationRecord]", left_out: list[int]) -> "Iterator[AllocationRecord]":
-    """The records but for mappings too large to be memory, whose bytes go to ``left_out``."""
-    from memray import AllocatorType
+    """The records but for mappings too large to be memory, whose bytes go to ``left_out``.
 
+    The allocator is not asked for: a record is a sum over one stack's calls, and names that of one of them.
+    """
     for record in found:
-        if record.allocator == AllocatorType.MMAP and record.size >= _ADDRESS_SPACE * max(
-            1, record.n_allocations
-        ):
+        if record.size >= _ADDRESS_SPACE * max(1, record.n_allocations):
             left_out.append(record.size)
         else:
             yield record

@@ -109,6 +109,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Station, Station]:
     return stations
 
 
+@pytest.mark.long
 def test_memory_is_told_in_the_bytes_that_were_added(sides: tuple[Station, Station]) -> None:
     with new_runner() as runner:
         cause = Cause(*profiled.memory(runner, sides, [], 1, random.Random(0)))
@@ -120,17 +121,20 @@ def test_memory_is_told_in_the_bytes_that_were_added(sides: tuple[Station, Stati
     assert base.unit == head.unit == "bytes"
 
 
+@pytest.mark.long
 def test_a_boots_profile_names_the_module(sides: tuple[Station, Station]) -> None:
     growths = Cause(*profiled.boot(sides, 2, random.Random(0))).growths()
     assert "(diag/node.py)" in growths[0].name
 
 
+@pytest.mark.long
 def test_a_workloads_profile_names_the_function(sides: tuple[Station, Station]) -> None:
     with new_runner() as runner:
         taken = profiled.workload(runner, sides, "put", 3, 1.0, random.Random(0))
     assert Cause(*taken).growths()[0].name == "transact (diag/kv/txn.py)"
 
 
+@pytest.mark.long
 def test_imported_modules_are_told(sides: tuple[Station, Station]) -> None:
     found = profiled.imported(sides[0])
     assert {"diag", "lmdb", "sys"} <= found
