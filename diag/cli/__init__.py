@@ -28,6 +28,7 @@ _COMMANDS = {
     "export": "backup:export",
     "import": "backup:import_",
     "restore": "backup:restore",
+    "perf": "perf:perf",
     "token": "doors:token",
     "routes": "doors:routes",
 }

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from diag.errors import MetaError
 from diag.perf.gate import inject
-from diag.perf.gate import report as texts
 from diag.perf.gate.progress import Progress
-from diag.perf.gate.result import INTERRUPTED, Report
+from diag.perf.gate.report import tell
+from diag.perf.gate.result import INTERRUPTED
 from diag.perf.gate.run import INJECT, Options, Run
 from diag.perf.gate.sample import UNITS
 
@@ -56,7 +56,7 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
             inject.parse(options.injected)
         with Progress(console) as progress:
             found = Run(options, progress.say, progress.watch).check(Path.cwd(), Path(sys.executable))
-        _tell(found, out, console)
+        tell(found, out, console)
     except MetaError as error:
         console.print(f"perf-check: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(_CANNOT_RUN)
@@ -64,17 +64,6 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
         console.print("perf-check: interrupted before anything was measured.", style="red")
         sys.exit(INTERRUPTED)
     sys.exit(found.exit_code)
-
-
-def _tell(found: Report, out: Path, console: Console) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in (("report.md", texts.markdown(found)), ("report.json", texts.as_json(found))):
-        (out / name).write_text(text, encoding="utf-8")
-    for line in texts.headlines(found):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(texts.table(found.results))
-    for line in (texts.compared(found), f"report.md and report.json are in {out}", *found.pictures):
-        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

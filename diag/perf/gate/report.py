@@ -4,9 +4,11 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,14 +22,32 @@ _COUNTED: Final = ("base", "head", "change", "interval", "p", "pairs")
 _LEFT_OUT: Final = "left out"
 
 
+def tell(report: Report, out: Path | None, console: Console) -> None:
+    """Print the report, and write it to ``out``, if given, as report.md and report.json."""
+    for line in headlines(report):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(table(report.results))
+    last = [compared(report)]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "report.md").write_text(markdown(report), encoding="utf-8")
+        (out / "report.json").write_text(as_json(report), encoding="utf-8")
+        last += [f"report.md and report.json are in {out}", *report.pictures]
+    for line in last:
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def headlines(report: Report) -> list[str]:
     """The verdict, what failed and why, then what the reader must know of the run."""
     failed = report.failed()
     lines = [_verdict_line(report, failed)]
     lines += report.causes
+    told = set()
     for result in failed:
         lines.append(f"{result.name}: {result.reason}")
-        lines += [f"    {line}" for line in result.output.strip().splitlines()]
+        if result.output not in told:
+            told.add(result.output)
+            lines += [f"    {line}" for line in result.output.strip().splitlines()]
     unclear = [each for each in report.results if each.verdict is Verdict.UNCLEAR and each.judgement is None]
     for result in unclear:
         lines.append(f"{result.name}: {result.reason} {result.output.strip()}".rstrip())

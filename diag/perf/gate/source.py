@@ -28,7 +28,9 @@ class Source:
     changed: int = 0
 
     def describe(self) -> str:
-        """One phrase for a report."""
+        """One phrase for a report; a command has a name alone."""
+        if not self.commit:
+            return self.name
         dirty = "" if not self.changed else f" with {_files(self.changed)} not committed"
         return f"{self.name} ({self.commit[:10]} {self.subject}{dirty})"
 
