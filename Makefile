@@ -15,7 +15,7 @@ JOBS ?= 3
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check bench faults stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check perf-history bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -66,6 +66,9 @@ lint: $(STAMP)  ## ruff, mypy strict and the import contracts
 
 perf-check: $(STAMP)  ## did the working tree get slower or hungrier than BASE= (default: where it left main)? ARGS=--help
 	@$(BIN)/python -m diag.perf.gate $(if $(BASE),--base $(BASE)) $(ARGS)
+
+perf-history: $(STAMP)  ## keep the last perf-check in build/perf (or a branch, ARGS="--branch NAME") and draw them all
+	@$(BIN)/python -m diag.perf.gate.history $(ARGS)
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench
