@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -28,15 +29,21 @@ from diag.admin.load import load_of
 from diag.admin.server import AdminServer
 from diag.admin.tokens import TokensFile
 from diag.admin.tunnel import Tunnel
-from diag.config import Config, show_config
+from diag.bundle.redact import Redactor, of_environment
+from diag.config import Config, secrets_of, show_config
 from diag.config.model import RaftConfig
+from diag.doctor.cluster_history import etcd_memory, standing_of
 from diag.doctor.facts import Etcd
+from diag.doctor.history import History, Standing
 from diag.doctor.member import etcd_facts
 from diag.doctor.self_report import SelfReport, Sources
+from diag.doctor.standstill import StandstillWatch
 from diag.errors import Compacted, StoreError
 from diag.kv.apply import KNOWN_FEATURES
+from diag.kv.directory import ETCD_DIR
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
+from diag.logs import log_file
 from diag.metrics.collector import node_registry
 from diag.metrics.lag import LoopLag
 from diag.metrics.peers import etcd_figures, peer_traffic
@@ -52,6 +59,7 @@ from diag.profilers.windows import WINDOWS_DIR, Windows
 from diag.replication import NodeAddress
 from diag.replication.cluster import ClusterEngine
 from diag.replication.embedded import EmbeddedEngine
+from diag.replication.etcd_log import ETCD_LOG
 from diag.replication.peer_client import Access, PeerTls
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.peer_auth import PeerAuth
@@ -135,9 +143,12 @@ class Node:
         )
         lag.start()
         self._running.push_async_callback(lag.stop)
+        watch = StandstillWatch(lag)
+        watch.start()
+        self._running.callback(watch.stop)
         door = Door()
         await self._start_rpc(engine, reader, hub, metrics, door)
-        door.open(await self._start_admin(engine, reader, metrics, lag))
+        door.open(await self._start_admin(engine, reader, metrics, lag, watch))
 
     def _make_engine(self) -> Engine:
         config = self._config
@@ -173,7 +184,9 @@ class Node:
         self.grpc_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
 
-    async def _start_admin(self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag) -> Tunnel:
+    async def _start_admin(
+        self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag, watch: StandstillWatch
+    ) -> Tunnel:
         config, log = self._config, engine.log
         lock, turns = ProfileLock(), Turns()
         profilers = Profilers(lock, turns=turns, life=self._life)
@@ -182,6 +195,8 @@ class Node:
         always = Always(config.profiling, windows, turns, keeper, metrics, lag)
         data_dir = config.raft_config.raft_dir
         cluster = engine if isinstance(engine, ClusterEngine) else None
+        history = _history(engine)
+        await self._begin(history.start, history.stop)
         parts = Parts(
             log=log,
             registry=node_registry(
@@ -199,7 +214,9 @@ class Node:
                 *(log, lag, data_dir, reader.features),
                 removed=cluster.removed if cluster else lambda: None,
             ),
-            self_report=SelfReport(self._facts(engine, lag)),
+            self_report=SelfReport(self._facts(engine, lag, watch, history)),
+            redactor=Redactor([*secrets_of(config), *of_environment(os.environ)]),
+            logs=_logs(config),
             config_text=lambda: show_config(config),
             features=reader.features,
             known_features=KNOWN_FEATURES,
@@ -227,12 +244,14 @@ class Node:
         self._running.push_async_callback(tunnel.close)
         return tunnel
 
-    def _facts(self, engine: Engine, lag: LoopLag) -> Sources:
+    def _facts(self, engine: Engine, lag: LoopLag, watch: StandstillWatch, history: History) -> Sources:
         """What the doctor reads of this node."""
         config, raft = self._config, self._config.raft_config
         common = Sources(
             log=engine.log,
             lag=lag,
+            watch=watch,
+            history=history,
             version=self.version(),
             clock_ms=_clock_ms,
             configured=_address_of(config),
@@ -269,6 +288,24 @@ def source_hash() -> str:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _logs(config: Config) -> dict[str, Path]:
+    """The log files that this node and its etcd member write."""
+    own = log_file(config)
+    files = {} if own is None else {"node": own}
+    if config.raft_config.log_engine == "etcd":
+        files["etcd"] = config.raft_config.raft_dir / ETCD_DIR / ETCD_LOG
+    return files
+
+
+def _history(engine: Engine) -> History:
+    """The course of the node, as the doctor tells it."""
+    if not isinstance(engine, ClusterEngine):
+        return History(Standing)
+    return History(
+        lambda: standing_of(engine.seen, engine.member_state), lambda: etcd_memory(engine.member_state)
+    )
 
 
 def _why_not_serving(engine: ClusterEngine) -> str | None:

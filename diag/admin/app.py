@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from diag.admin import (
+    bundles,
     cluster,
     control,
     doctor,
@@ -18,6 +20,7 @@ from diag.admin import (
     hot,
     kept,
     kept_changes,
+    log_tail,
     login,
     members,
     operation,
@@ -26,13 +29,16 @@ from diag.admin import (
 )
 from diag.admin.audit import Audit
 from diag.admin.background import Background
+from diag.admin.bundles import Bundles
 from diag.admin.checks import Check
 from diag.admin.guard import Guard
 from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
 from diag.admin.response_headers import ResponseHeaders
 from diag.admin.starts import Starts
+from diag.admin.tunnel import Tunnel
 from diag.admin.views import Views
+from diag.bundle.redact import Redactor
 from diag.doctor.self_report import SelfReport
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
@@ -45,6 +51,7 @@ from diag.replication import Membership, OrderedLog, Peers
 class Parts:
     """What the routes read and act on. All are used on the event loop that serves the app.
 
+    ``redactor`` takes secrets out of texts, and ``logs`` are the files there are, by whose they are.
     ``peers``, ``membership`` and ``etcd``, facts of the node's etcd member for its status, stand with
     an engine that has them.
     """
@@ -58,6 +65,8 @@ class Parts:
     guard: Guard
     checks: Sequence[Check]
     self_report: SelfReport
+    redactor: Redactor
+    logs: Mapping[str, Path]
     config_text: Callable[[], str]
     features: Callable[[], Sequence[str]]
     known_features: Sequence[str]
@@ -77,6 +86,8 @@ def create_app(parts: Parts) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await background.close()
+        made.forget()
+        await own.close()
 
     # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
     app = FastAPI(
@@ -86,6 +97,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(NamedTasks)
     app.add_middleware(Audit)
     app.add_middleware(ResponseHeaders)
+    own = Tunnel(app)
     views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
     relay = Relay(parts.log, parts.peers)
     app.include_router(health.router(parts.checks))
@@ -100,6 +112,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay))
     app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay))
     app.include_router(doctor.router(relay, parts.self_report))
+    made = Bundles(relay, own, background, parts.redactor, parts.version)
+    app.include_router(bundles.router(made, relay))
+    app.include_router(log_tail.router(parts.logs, parts.redactor, relay))
     app.include_router(hot.router(parts.profilers, relay))
     app.include_router(home.router(parts.log, parts.profile_lock, parts.windows))
     return app

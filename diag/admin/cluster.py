@@ -48,7 +48,10 @@ def router(
         return await _of_whom(relay, request, all_nodes) or _json(await here())
 
     @routes.api_route("/v1/config", methods=READ)
-    async def config() -> PlainTextResponse:
+    async def config(request: Request) -> Response:
+        target = relay.one(request, queries.only(request, PARAMETERS))
+        if target is not None:
+            return await relay.pass_on(request, target, SOON)
         return PlainTextResponse(config_text(), headers=_FRESH)
 
     @routes.api_route("/v1/metrics", methods=READ)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "promote": "members:promote",
     "leave": "members:leave",
     "doctor": "doctor:doctor",
+    "bundle": "bundle:bundle",
     "profile": "profile:profile",
     "kv": "kv:kv",
     "watch": "kv:watch",

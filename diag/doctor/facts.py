@@ -79,6 +79,36 @@ class Etcd(Told):
     unanswered: str | None = None
 
 
+class Standstill(Told):
+    """The event loop ran nothing for ``seconds``, until ``ago`` seconds ago; the stack, innermost first."""
+
+    seconds: Seconds
+    ago: Seconds
+    stack: tuple[str, ...] = ()
+
+
+class Growth(Told):
+    """How the process's own memory went: bytes at first and at last, ``seconds`` later.
+
+    ``steady``: it rose from third to third. ``holders`` are what grew, by how many bytes; some overlap.
+    """
+
+    seconds: Seconds
+    first: Count
+    last: Count
+    steady: bool
+    holders: tuple[tuple[str, int], ...] = ()
+
+
+class Lately(Told):
+    """What came and went in the last ``seconds``: leaders, the etcd process, and connections lost by node."""
+
+    seconds: Seconds = 0.0
+    leader_changes: Count = 0
+    restarts: Count = 0
+    lost: tuple[tuple[int, int], ...] = ()
+
+
 class NodeFacts(Told):
     """One node. ``now_ms`` is its wall clock, in ms since 1970; the addresses are the configured ones.
 
@@ -110,6 +140,9 @@ class NodeFacts(Told):
     threads: Count = 0
     sampling_hz: Count = 0
     loop_lag: Seconds = 0.0
+    standstill: Standstill | None = None
+    growth: Growth | None = None
+    lately: Lately = Lately()
 
     @property
     def members(self) -> tuple[Address, ...]:

@@ -2,12 +2,15 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from diag.doctor.facts import Address, Disk, Etcd, Held, NodeFacts
+from diag.doctor.facts import Address, Disk, Etcd, Held, NodeFacts, Standstill
+from diag.doctor.history import History
+from diag.doctor.standstill import StandstillWatch
 from diag.doctor.writing import WritingTrial
 from diag.errors import ProfilerMissing
 from diag.metrics.lag import LoopLag
@@ -19,6 +22,9 @@ from diag.replication import ClusterStatus, NodeAddress, OrderedLog
 
 #: Seconds in which the parts of a report that must be waited for are there, or are told as missing.
 PATIENCE: Final = 0.9
+
+#: Seconds that count as lately.
+LATELY: Final = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,8 @@ class Sources:
     snapshot_every: int
     etcd: Callable[[float], Awaitable[Etcd]] | None = None
     failed: Callable[[], str | None] = lambda: None
+    watch: StandstillWatch
+    history: History
 
 
 class SelfReport:
@@ -77,6 +85,9 @@ class SelfReport:
             threads=threads,
             sampling_hz=affordable_rate(CpuRequest(frequency=1000), threads)[0],
             loop_lag=known.lag.worst(),
+            standstill=_standstill(known.watch),
+            growth=known.history.growth(),
+            lately=known.history.lately(LATELY),
             now_ms=known.clock_ms(),
         )
 
@@ -87,6 +98,14 @@ class SelfReport:
 def address(node: NodeAddress) -> Address:
     """As the facts have it."""
     return Address(node_id=node.node_id, raft=f"{node.raft_host}:{node.raft_port}", grpc=node.grpc_advertise)
+
+
+def _standstill(watch: StandstillWatch) -> Standstill | None:
+    stood = watch.worst(LATELY)
+    if stood is None:
+        return None
+    ago = max(0.0, time.monotonic() - stood.ended)
+    return Standstill(seconds=stood.seconds, ago=ago, stack=stood.stack)
 
 
 def _held(status: ClusterStatus) -> Held | None:

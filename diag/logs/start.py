@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 from diag.config import Config
 from diag.errors import ConfigError
@@ -28,8 +29,7 @@ def start_logging(config: Config) -> None:
     if file.on:
         try:
             file.dir.mkdir(parents=True, exist_ok=True)
-            path = file.dir / f"metadiag-{config.raft_config.id}.log"
-            rotating = RotatingFileHandler(path, maxBytes=file.max_size, backupCount=file.limit)
+            rotating = RotatingFileHandler(_path(config), maxBytes=file.max_size, backupCount=file.limit)
         except OSError as error:
             raise ConfigError(
                 f"cannot write logs to {file.dir}: {error.strerror}; set log.file.dir"
@@ -39,6 +39,15 @@ def start_logging(config: Config) -> None:
     logger.propagate = False
     logger.handlers[:] = handlers or [logging.NullHandler()]
     logger.setLevel(min((handler.level for handler in handlers), default=logging.CRITICAL))
+
+
+def log_file(config: Config) -> Path | None:
+    """The file that the configuration has lines logged to."""
+    return _path(config).absolute() if config.file_log().on else None
+
+
+def _path(config: Config) -> Path:
+    return config.file_log().dir / f"metadiag-{config.raft_config.id}.log"
 
 
 def level_of(spec: str) -> int:

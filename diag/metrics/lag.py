@@ -38,6 +38,10 @@ class LoopLag:
         recent = takewhile(lambda one: one[0] >= now - within, reversed(self._lags))
         return max(0.0, now - self._due, *(lag for _, lag in recent))
 
+    def late_now(self) -> float:
+        """Seconds that it is late by now, 0 while it is on time. May be asked from another thread."""
+        return max(0.0, self._clock() - self._due)
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._interval)

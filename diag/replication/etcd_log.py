@@ -13,6 +13,9 @@ from pathlib import Path
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _DRAWN = ("level", "ts", "caller", "msg", "stacktrace")
+#: Its name in the member's directory.
+ETCD_LOG = "etcd.log"
+
 _KEPT = 80
 _LARGE = 4 * 1024 * 1024
 

@@ -18,7 +18,7 @@ from diag.replication import etcd_process as processes
 from diag.replication.etcd_binary import EtcdBinary
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_flags import EtcdSpec, flags
-from diag.replication.etcd_log import REMOVED, EtcdLog, explained, removed
+from diag.replication.etcd_log import ETCD_LOG, REMOVED, EtcdLog, explained, removed
 from diag.replication.etcd_process import EtcdProcess
 
 _POLL = 0.05
@@ -57,7 +57,7 @@ class EtcdMember:
         self._dies_with_node = dies_with_node
         self._state = MemberState()
         self._endpoint = ""
-        self._log = EtcdLog(spec.data_dir / "etcd.log")
+        self._log = EtcdLog(spec.data_dir / ETCD_LOG)
         self._process: EtcdProcess | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._readiness: asyncio.Task[None] | None = None  # one for each process

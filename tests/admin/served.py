@@ -14,7 +14,10 @@ from diag.admin.checks import node_checks
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
+from diag.bundle.redact import Redactor
+from diag.doctor.history import History, Standing
 from diag.doctor.self_report import SelfReport, Sources
+from diag.doctor.standstill import StandstillWatch
 from diag.kv.apply import KNOWN_FEATURES
 from diag.kv.commands import MatchSeq, Upsert
 from diag.kv.snapshot import SnapshotStore
@@ -76,6 +79,9 @@ async def serving(
     await log.start()
     reader, metrics, lag, lock = Reader(store), Metrics(), LoopLag(), ProfileLock()
     lag.start()
+    watch, history = StandstillWatch(lag), History(Standing)
+    watch.start()
+    await history.start()
     profilers = Profilers(lock)
     shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)
     shelf.clean()
@@ -94,6 +100,8 @@ async def serving(
             Sources(
                 log=log,
                 lag=lag,
+                watch=watch,
+                history=history,
                 version="0.1.0",
                 clock_ms=lambda: time.time_ns() // 10**6,
                 configured=node,
@@ -101,6 +109,8 @@ async def serving(
                 snapshot_every=1024,
             )
         ),
+        redactor=Redactor([TOKEN]),
+        logs={"node": directory / "node.log"},
         config_text=lambda: 'admin_api_address = "127.0.0.1:28101"\n',
         features=reader.features,
         known_features=KNOWN_FEATURES,
@@ -116,6 +126,8 @@ async def serving(
         yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows)
     await profilers.close()
     await server.stop()
+    await history.stop()
+    watch.stop()
     await lag.stop()
     await log.stop()
     store.close()

@@ -1,10 +1,23 @@
 """Each rule: nothing of a healthy cluster, and its finding of the facts it is for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from diag.doctor.facts import Address, Alarm, Cluster, Disk, Held, NodeFacts, Offset, Writing
+from diag.doctor.facts import (
+    Address,
+    Alarm,
+    Cluster,
+    Disk,
+    Growth,
+    Held,
+    Lately,
+    NodeFacts,
+    Offset,
+    Standstill,
+    Writing,
+)
 from diag.doctor.finding import Finding
 from diag.doctor.rules import RULES, examine
 from tests.doctor.clusters import GIB, address, cluster, etcd, facts
@@ -229,3 +242,52 @@ def test_too_many_threads() -> None:
     finding = one(cluster(facts(2, threads=80, sampling_hz=25)), "too_many_threads")
     assert "25 Hz" in finding.says
     assert finding.evidence == ("80 threads",)
+
+
+@pytest.mark.parametrize(("seconds", "severity"), [(0.4, None), (0.6, "warning"), (2.5, "critical")])
+def test_a_loop_that_a_function_held(seconds: float, severity: str | None) -> None:
+    stack = ("json_dump (app.py:3)", "handler (app.py:9)")
+    seen = cluster(facts(2, standstill=Standstill(seconds=seconds, ago=3, stack=stack), loop_lag=seconds))
+    findings = found(seen, "loop_blocked")
+    assert [(each.node, each.severity) for each in findings] == ([(2, severity)] if severity else [])
+    if findings:
+        assert "held by json_dump (app.py:3)" in findings[0].says
+        assert findings[0].evidence == stack
+        assert found(seen, "loop_late") == [], "it is told once"
+
+
+def test_a_loop_that_stood_still_with_its_process_or_unseen() -> None:
+    starved = Standstill(seconds=1, ago=1, stack=("Runner.run (asyncio/runners.py:118)",))
+    assert "got no processor" in one(cluster(facts(1, standstill=starved)), "loop_blocked").says
+    unseen = Standstill(seconds=1, ago=1)
+    assert "held by native code" in one(cluster(facts(1, standstill=unseen)), "loop_blocked").says
+
+
+def test_memory_that_grows() -> None:
+    def grown(**changes: Any) -> Cluster:
+        fields = {"seconds": 600, "first": 100 << 20, "last": 200 << 20, "steady": True}
+        return cluster(facts(3, growth=Growth(**{**fields, **changes})))
+
+    finding = one(grown(holders=(("small Python objects", 90 << 20), ("others", 1 << 20))), "memory_growing")
+    assert (finding.node, finding.severity) == (3, "warning")
+    assert "by 100 MiB in 10.0 min, to 200 MiB, mostly in small Python objects" in finding.says
+    assert finding.evidence == ("small Python objects: +90 MiB", "others: +1 MiB")
+    assert "in buffers, large objects" in one(grown(), "memory_growing").says
+    for well in ({"steady": False}, {"last": 150 << 20}, {"first": 1 << 30, "last": (1 << 30) + (100 << 20)}):
+        assert found(grown(**well), "memory_growing") == []
+
+
+def test_a_node_that_comes_and_goes() -> None:
+    lost = facts(1, lately=Lately(seconds=600, lost=((2, 3), (3, 2))))
+    finding = one(cluster(lost), "flapping_node")
+    assert (finding.node, finding.evidence) == (2, ("others lost the connection to its etcd 3 times",))
+    restarted = facts(3, lately=Lately(seconds=600, restarts=3), etcd=etcd(last_failure="it ended with 1"))
+    assert one(cluster(restarted), "flapping_node").evidence[1:] == (
+        "its etcd was started again 3 times",
+        "it ended with 1",
+    )
+
+
+def test_a_leader_that_changes_often() -> None:
+    finding = one(cluster(facts(2, lately=Lately(seconds=300, leader_changes=3))), "leader_changes")
+    assert "3 times in 5.0 min" in finding.says

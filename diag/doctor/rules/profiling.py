@@ -13,19 +13,48 @@ WARN_LATE_SECONDS: Final = 0.5
 USUAL_HZ: Final = 99
 
 
-def loop_late(cluster: Cluster) -> Iterator[Finding]:
-    """An event loop that runs what is due too late: every call waits."""
+def loop_blocked(cluster: Cluster) -> Iterator[Finding]:
+    """An event loop that a function held: every call waited."""
     for node in cluster.nodes.values():
-        if node.loop_lag >= WARN_LATE_SECONDS:
-            yield Finding(
-                name="loop_late",
-                severity="critical" if node.loop_lag >= LATE_SECONDS else "warning",
-                node=node.node_id,
-                says=f"The event loop of node {node.node_id} was late by {node.loop_lag:.2f} s.",
-                evidence=("the worst of the last ten seconds",),
-                next=f"diag profile cpu --node {node.node_id} -o cpu.svg; "
-                f"curl 'http://ADMIN_ADDRESS/debug/hot?node={node.node_id}'",
-            )
+        stood = node.standstill
+        if stood is None or stood.seconds < WARN_LATE_SECONDS:
+            continue
+        yield Finding(
+            name="loop_blocked",
+            severity="critical" if stood.seconds >= LATE_SECONDS else "warning",
+            node=node.node_id,
+            says=f"The event loop of node {node.node_id} stood still for {stood.seconds:.2f} s, "
+            f"{stood.ago:.0f} s ago{_by_whom(stood.stack)}.",
+            evidence=stood.stack or ("its stack could not be read meanwhile",),
+            next=f"diag profile cpu --node {node.node_id} --mode wall -o wall.svg while it happens again",
+        )
+
+
+def loop_late(cluster: Cluster) -> Iterator[Finding]:
+    """An event loop that has much to do: what is due runs late, though no function holds it for long."""
+    for node in cluster.nodes.values():
+        stood = 0.0 if node.standstill is None else node.standstill.seconds
+        if node.loop_lag < WARN_LATE_SECONDS or stood >= WARN_LATE_SECONDS:
+            continue
+        yield Finding(
+            name="loop_late",
+            severity="critical" if node.loop_lag >= LATE_SECONDS else "warning",
+            node=node.node_id,
+            says=f"The event loop of node {node.node_id} was late by {node.loop_lag:.2f} s.",
+            evidence=("the worst of the last ten seconds",),
+            next=f"diag profile cpu --node {node.node_id} -o cpu.svg; "
+            f"curl 'http://ADMIN_ADDRESS/debug/hot?node={node.node_id}'",
+        )
+
+
+def _by_whom(stack: tuple[str, ...]) -> str:
+    """The function that held it; where the loop itself waits, the process got no processor."""
+    if not stack:
+        return ", held by native code"
+    innermost = stack[0]
+    if any(f"({package}/" in innermost for package in ("asyncio", "uvloop")) or "(selectors.py" in innermost:
+        return ": the process was stopped, or got no processor"
+    return f", held by {innermost}"
 
 
 def tracing_denied(cluster: Cluster) -> Iterator[Finding]:

@@ -1,0 +1,24 @@
+"""What the history of a cluster's node is told of: its etcd process, and the others' connections to it."""
+
+from diag.doctor.history import Standing, status_bytes
+from diag.replication.etcd_member import MemberState
+from diag.replication.view import Seen
+
+ETCD = "the etcd process beside it"
+
+
+def standing_of(seen: Seen, state: MemberState) -> Standing:
+    """Counts as this node's member and its supervisor have them."""
+    nodes = {member_id: node_id for node_id, member_id in seen.member_of}
+    peers = seen.facts.peers.items()
+    return Standing(
+        leader_changes=seen.facts.leader_changes,
+        restarts=state.restarts,
+        lost={nodes[member]: peer.lost for member, peer in peers if member in nodes},
+    )
+
+
+def etcd_memory(state: MemberState) -> dict[str, int]:
+    """Bytes that it has in memory."""
+    told = None if state.pid is None else status_bytes(str(state.pid), "VmRSS")
+    return {} if told is None else {ETCD: told[0]}

@@ -1,0 +1,63 @@
+"""Secrets that are known, and what looks like one; and what does not stays."""
+
+import pytest
+
+from diag.bundle.redact import HIDDEN, Redactor, of_environment
+
+
+def test_a_text_without_secrets_stays() -> None:
+    text = 'level = "info"\n{"key": "tenant/tables"}\nGET /debug/pprof/profile?seconds=5 took 12 ms\n'
+    text += '# token is not set\n{"token": null, "tokens": []}\nhttp://meta-1:28101/a@b\n'
+    assert Redactor().text(text) == text
+    assert Redactor(["", "abc"]).text("abc of the alphabet") == "abc of the alphabet"
+
+
+def test_known_values_are_hidden_wherever_they_stand() -> None:
+    redactor = Redactor(["s3cret-value", "s3cret-value-longer", "a+b(c" * 2])
+    assert redactor.text("<s3cret-value> s3cret-value-longer a+b(ca+b(c") == f"<{HIDDEN}> {HIDDEN} {HIDDEN}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer PLANTED12",
+        "authorization=Basic PLANTED12==",
+        '{"raft_secret": "PLANTED12", "id": 1}',
+        'raft_secret = "PLANTED12"',
+        'raft_accepted_secrets = ["PLANTED12", "***"]',
+        'raft_accepted_secrets = ["***", "PLANTED12"]',
+        "METADIAG_TOKEN=PLANTED12 diag status",
+        "export AWS_SECRET_ACCESS_KEY=PLANTED12",
+        "diag serve --admin-token PLANTED12 --id 1",
+        "diag serve --admin-token=PLANTED12 --id 1",
+        "http://root:PLANTED12@meta-1:28101/",
+        "password: PLANTED12",
+        "grpc_password='PLANTED12'",
+        "-----BEGIN RSA PRIVATE KEY-----\nPLANTED12\n-----END RSA PRIVATE KEY-----",
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(line: str) -> None:
+    told = Redactor().text(line)
+    assert "PLANTED12" not in told
+    assert HIDDEN in told
+    assert Redactor().text(told) == told, "and stays as it is the second time"
+
+
+def test_variables_are_secret_by_their_names() -> None:
+    found = of_environment(
+        {
+            "PATH": "/bin",
+            "METADIAG_TOKEN": "t1",
+            "DB_PASSWORD": "t2",
+            "AWS_SECRET_ACCESS_KEY": "t3",
+            "KEYMAP": "us",
+        }
+    )
+    assert sorted(found) == ["t1", "t2", "t3"]
+
+
+@pytest.mark.parametrize(
+    "part", ["x", "secret", "token=", "://a:", "--a-", "-----BEGIN PRIVATE KEY-----", '"', "["]
+)
+def test_a_hostile_line_takes_no_long_time(part: str) -> None:
+    Redactor(["known-secret"]).text(part * (200_000 // len(part)))

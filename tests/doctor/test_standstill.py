@@ -1,0 +1,68 @@
+"""Who held the loop: a function that sleeps, one that computes, and a loop that nobody held."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from diag.doctor.standstill import LATE, StandstillWatch
+from diag.metrics.lag import LoopLag
+from tests.polling import until_async
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[StandstillWatch]:
+    lag = LoopLag(interval=0.02)
+    watching = StandstillWatch(lag)
+    lag.start()
+    watching.start()
+    yield watching
+    watching.stop()
+    await lag.stop()
+
+
+def hold_asleep() -> None:
+    time.sleep(LATE + 0.5)
+
+
+def hold_busy() -> None:
+    until = time.monotonic() + LATE + 0.5
+    while time.monotonic() < until:
+        sum(range(1000))
+
+
+@pytest.mark.parametrize(("hold", "name"), [(hold_asleep, "hold_asleep"), (hold_busy, "hold_busy")])
+async def test_it_names_the_function_that_held_the_loop(
+    watch: StandstillWatch, hold: Callable[[], None], name: str
+) -> None:
+    asyncio.get_running_loop().call_soon(hold)
+    await until_async(lambda: watch.worst(60.0) is not None)
+    stood = watch.worst(60.0)
+    assert stood is not None
+    assert stood.seconds >= LATE
+    assert any(frame.startswith(f"{name} (") for frame in stood.stack), stood.stack
+    assert "tests/doctor/test_standstill.py:" in " ".join(stood.stack)
+
+
+async def test_only_the_seconds_asked_for_count(watch: StandstillWatch) -> None:
+    asyncio.get_running_loop().call_soon(hold_asleep)
+    await until_async(lambda: watch.worst(60.0) is not None)
+    assert watch.worst(-1.0) is None
+
+
+async def test_it_ends_cleanly_however_often() -> None:
+    watching = StandstillWatch(LoopLag())
+    watching.stop()
+    watching.start()
+    watching.stop()
+    watching.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "standstill watch"]
