@@ -1,6 +1,7 @@
 """``diag doctor``: what is wrong with a cluster, in sentences, and what to do next."""
 
 import json
+from pathlib import Path
 
 import click
 from pydantic import ValidationError
@@ -25,15 +26,20 @@ _WAIT_SECONDS = 5.0
     help="Admin address, host:port or URL; several are asked in turn until one answers.",
 )
 @credential_options
+@click.option(
+    "--raft-dir",
+    type=click.Path(path_type=Path),
+    help="Look at a stopped node's directory instead; nothing in it is changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-def doctor(endpoints: tuple[str, ...], token: str | None, as_json: bool) -> int:
+def doctor(endpoints: tuple[str, ...], token: str | None, raft_dir: Path | None, as_json: bool) -> int:
     """Say what is wrong with the cluster, by what evidence, and what to do next.
 
     The node asked asks all the others. Exit code 0: nothing found. 1: warnings. 2: something critical, as
     when no node answers. 3: it was not permitted to look.
     """
     try:
-        found = _report(endpoints, token)
+        found = _report(endpoints, token) if raft_dir is None else _of_directory(raft_dir)
     except MetaError as error:
         click.echo(f"diag: {error}", err=True)
         return UNKNOWN
@@ -55,6 +61,14 @@ def _report(endpoints: tuple[str, ...], token: str | None) -> Report:
         else:
             return report(iter([*silent, *told.findings]), told.answered, told.silent, told.checks)
     return report(iter(silent), (), (), ())
+
+
+def _of_directory(raft_dir: Path) -> Report:
+    # What looks into a store is not needed to ask a node.
+    from diag.doctor.offline import directory_facts
+    from diag.doctor.rules.directory import examine_directory
+
+    return examine_directory(directory_facts(raft_dir))
 
 
 def _no_answer(endpoint: str, reason: str) -> Finding:

@@ -25,7 +25,7 @@ class Finding(BaseModel):
 
 
 class Report(BaseModel):
-    """What was found: the worst first. ``answered`` are the nodes that were looked at."""
+    """What was found: the worst first. The nodes that ``answered`` were looked at, or a ``directory``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,6 +33,7 @@ class Report(BaseModel):
     answered: tuple[int, ...]
     silent: tuple[int, ...]
     checks: tuple[str, ...]
+    directory: str | None = None
 
     @property
     def severity(self) -> Literal["fine", "warning", "critical"]:
@@ -55,9 +56,8 @@ class Report(BaseModel):
             yield ""
 
     def _summary(self) -> str:
-        looked = (
-            f"{len(self.checks)} checks of {_nodes(self.answered)}" if self.answered else "no node answered"
-        )
+        of_whom = self.directory or (_nodes(self.answered) if self.answered else None)
+        looked = f"{len(self.checks)} checks of {of_whom}" if of_whom else "no node answered"
         silent = f"; no answer from {_nodes(self.silent)}" if self.silent else ""
         counts = [
             f"{count} {severity}"
@@ -68,11 +68,17 @@ class Report(BaseModel):
 
 
 def report(
-    findings: Iterator[Finding], answered: tuple[int, ...], silent: tuple[int, ...], checks: tuple[str, ...]
+    findings: Iterator[Finding],
+    answered: tuple[int, ...],
+    silent: tuple[int, ...],
+    checks: tuple[str, ...],
+    directory: str | None = None,
 ) -> Report:
     """The findings in order: the worst first, and of the same severity as the rules gave them."""
     ordered = sorted(findings, key=lambda found: -EXIT_CODES[found.severity])
-    return Report(findings=tuple(ordered), answered=answered, silent=silent, checks=checks)
+    return Report(
+        findings=tuple(ordered), answered=answered, silent=silent, checks=checks, directory=directory
+    )
 
 
 def _nodes(ids: tuple[int, ...]) -> str:

@@ -19,7 +19,7 @@ def low(cluster: Cluster) -> Iterator[Finding]:
     """A disk that is nearly full."""
     for node in cluster.nodes.values():
         for disk in node.disks:
-            severity = _severity(disk)
+            severity = disk_severity(disk)
             if severity is None:
                 continue
             yield Finding(
@@ -64,7 +64,8 @@ def _of_writing(node: NodeFacts, severity: Severity, says: str, evidence: str) -
     )
 
 
-def _severity(disk: Disk) -> Severity | None:
+def disk_severity(disk: Disk) -> Severity | None:
+    """How bad it is; None while there is room."""
     if disk.free < CRITICAL_BYTES:
         return "critical"
     return "warning" if disk.free < min(WARN_BYTES, WARN_SHARE * disk.total) else None
