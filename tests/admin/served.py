@@ -51,6 +51,7 @@ class Served:
     lock: ProfileLock
     shelf: Shelf
     windows: Windows
+    history: History
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -123,7 +124,7 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows)
+        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows, history)
     await profilers.close()
     await server.stop()
     await history.stop()

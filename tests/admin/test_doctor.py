@@ -1,7 +1,12 @@
 """Findings over HTTP: of this node, of three, and of three of which some are gone, frozen or lying."""
 
+import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,14 +14,20 @@ import pytest
 
 from diag.admin.doctor import HEARD_SECONDS
 from diag.doctor.rules import RULES
+from diag.faults.disk import Disk, refusal
 from diag.replication import Answer, Question
 from tests.admin.members import Cluster
-from tests.admin.served import Served
+from tests.admin.served import Served, serving
 
 pytestmark = pytest.mark.anyio
 
 DOCTOR = "/debug/doctor"
 JSON = {"format": "json"}
+
+# ptrace(2): PTRACE_SEIZE attaches without a stop.
+_SEIZE = (
+    "import ctypes, sys; print(ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0), flush=True); input()"
+)
 
 #: What the machine that runs the tests may have, whatever is tested.
 OF_THE_MACHINE = {"disk_low", "slow_fsync", "tracing_denied", "loop_late", "too_many_threads"}
@@ -65,6 +76,72 @@ async def test_more_threads_than_a_profile_can_look_at(node: Served) -> None:
         end.set()
         for thread in threads:
             thread.join()
+
+
+async def named(node: Served, name: str) -> dict[str, Any] | None:
+    """The finding of that name, if there is one."""
+    answer = (await node.http.get(DOCTOR, params=JSON)).json()
+    return next((one for one in answer["findings"] if one["name"] == name), None)
+
+
+def hold_the_loop() -> None:
+    time.sleep(0.9)
+
+
+async def test_a_function_that_held_the_loop_is_named(node: Served) -> None:
+    asyncio.get_running_loop().call_soon(hold_the_loop)
+    found = None
+    while found is None:
+        found = await named(node, "loop_blocked")
+    assert "held by hold_the_loop (tests/admin/test_doctor.py:" in found["says"]
+
+
+async def test_memory_that_grows_is_told(node: Served) -> None:
+    taken = []
+    for _ in range(9):
+        node.history.look()
+        taken.append(b"\1" * (40 << 20))
+    found = await named(node, "memory_growing")
+    assert found is not None
+    assert "mostly outside small Python objects" in found["says"]
+    assert len(taken) == 9
+
+
+async def test_a_tracer_that_keeps_others_out_is_told(node: Served) -> None:
+    assert "already traces" not in str(await named(node, "tracing_denied"))
+    with subprocess.Popen(  # noqa: ASYNC220 - it is there at once
+        [sys.executable, "-c", _SEIZE, str(os.getpid())], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as tracer:
+        assert tracer.stdout is not None
+        if tracer.stdout.readline() != b"0\n":
+            pytest.skip("the system permits no tracing here")
+        found = await named(node, "tracing_denied")
+        tracer.communicate()
+    assert found is not None
+    assert found["evidence"] == [
+        f"Process {tracer.pid} already traces this one; detach that debugger or tracer first."
+    ]
+
+
+async def test_a_disk_that_is_full_or_stuck_is_told_in_time(tmp_path: Path) -> None:
+    if reason := refusal(tmp_path):
+        pytest.skip(reason)
+    with Disk(tmp_path, "a", megabytes=256) as disk:
+        async with serving(disk.path) as node:
+            disk.fill(leave=8 << 20)
+            full = await named(node, "disk_low")
+            assert full is not None
+            assert (full["severity"], str(disk.path) in full["says"]) == ("critical", True)
+            disk.heal()
+            disk.stick()
+            began = time.monotonic()
+            stuck = await named(node, "slow_fsync")
+            assert time.monotonic() - began < 2.0, "a stuck disk holds nobody"
+            disk.heal()
+            assert stuck is not None
+            assert "is stuck" in stuck["says"]
+            while await named(node, "slow_fsync") is not None:
+                pass  # a disk takes a moment to write what waited
 
 
 async def test_of_three_nodes_each_says_what_it_knows(cluster: Cluster) -> None:
