@@ -17,7 +17,7 @@ from diag.profilers.frames import FrameNames, RawStack, raw_stack
 
 #: Seconds by which the loop is late, from which on its stack is looked at.
 LATE: Final = 0.3
-_EVERY: Final = 0.1
+_EVERY: Final = 0.2
 _KEPT: Final = 32
 _SHOWN: Final = 8
 

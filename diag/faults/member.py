@@ -16,12 +16,13 @@ from diag.kv.snapshot import SnapshotStore
 from diag.perf.node_process import NodeProcess
 from diag.replication.etcd_binary import find_etcd
 
-_SECRET = "of-the-fault-harness"  # noqa: S105 - it guards nothing but this run
+#: The nodes' token and secret; it guards nothing but this run.
+SECRET = "of-the-fault-harness"  # noqa: S105
 _ASK_SECONDS = 4.0
 _FLAGS = (
     *("--log-engine", "etcd"),
     *("--log-file-on", "false", "--log-stderr-on", "true", "--log-stderr-level", "INFO"),
-    *("--admin-token", _SECRET, "--raft-secret", _SECRET),
+    *("--admin-token", SECRET, "--raft-secret", SECRET),
 )
 
 
@@ -76,6 +77,11 @@ class Member:
     def grpc(self) -> str:
         """Where clients reach it."""
         return self._process.grpc
+
+    @property
+    def admin(self) -> str:
+        """Where its admin API is."""
+        return self._process.admin
 
     @property
     def raft(self) -> str:
@@ -144,7 +150,7 @@ class Member:
 
     def _asked(self, method: str, path: str, seconds: float) -> httpx.Response:
         url = f"http://{self._process.admin}{path}"
-        headers = {"authorization": f"Bearer {_SECRET}"}
+        headers = {"authorization": f"Bearer {SECRET}"}
         try:
             with httpx.Client(trust_env=False, timeout=seconds) as client:
                 return client.request(method, url, headers=headers)

@@ -97,6 +97,10 @@ class ThreeNodes:
     def endpoint(self, name: str) -> str:
         return self._members[name].grpc
 
+    def admin(self, name: str) -> str:
+        """Where the node's admin API is, host:port; it wants the token ``diag.faults.member.SECRET``."""
+        return self._members[name].admin
+
     def start(self, name: str) -> None:
         self._members[name].start(self._others(name))
 
