@@ -252,6 +252,7 @@ class Node:
             lag=lag,
             watch=watch,
             history=history,
+            memory_followed=self._life.follows if self._life else lambda: False,
             version=self.version(),
             clock_ms=_clock_ms,
             configured=_address_of(config),

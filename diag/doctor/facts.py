@@ -114,7 +114,8 @@ class NodeFacts(Told):
 
     ``members`` are those it knows. ``failed`` says why it serves no more, ``tracing`` why py-spy may not read
     the process, and ``sampling_hz`` is the fastest that a CPU profile samples with as many ``threads``.
-    ``snapshot_every`` is in entries, ``loop_lag`` the worst of the last ten seconds.
+    ``snapshot_every`` is in entries, ``loop_lag`` the worst of the last ten seconds. ``memory_followed``: the
+    node can tell at any time which function holds how much.
     """
 
     node_id: Count
@@ -142,6 +143,7 @@ class NodeFacts(Told):
     loop_lag: Seconds = 0.0
     standstill: Standstill | None = None
     growth: Growth | None = None
+    memory_followed: bool = False
     lately: Lately = Lately()
 
     @property

@@ -46,6 +46,7 @@ class Sources:
     failed: Callable[[], str | None] = lambda: None
     watch: StandstillWatch
     history: History
+    memory_followed: Callable[[], bool] = lambda: False
 
 
 class SelfReport:
@@ -86,6 +87,7 @@ class SelfReport:
             sampling_hz=affordable_rate(CpuRequest(frequency=1000), threads)[0],
             loop_lag=known.lag.worst(),
             standstill=_standstill(known.watch),
+            memory_followed=known.memory_followed(),
             growth=known.history.growth(),
             lately=known.history.lately(LATELY),
             now_ms=known.clock_ms(),

@@ -13,6 +13,7 @@ from diag.cli import main
 from diag.doctor.finding import Finding
 from diag.doctor.offline import directory_facts
 from diag.doctor.rules.directory import DIRECTORY_RULES, examine_directory
+from diag.kv import boot
 from diag.kv.directory import DATA, DATA_DIR, ETCD_DIR, FORMAT, SNAPSHOT_DIR
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Position, Store
@@ -168,6 +169,11 @@ def test_a_store_and_a_member_of_two_nodes(whole: Path) -> None:
     assert "store: node 1; etcd: node 2" in findings(whole)["other_node"].evidence[0]
     (whole / ETCD_DIR / "member.json").write_text("nonsense")
     assert findings(whole)["log_unusable"].severity == "critical"
+
+
+def test_a_machine_that_went_down_under_it(whole: Path) -> None:
+    boot.mark(whole / DATA_DIR, "another boot")
+    assert findings(whole)["unclean_shutdown"].severity == "warning"
 
 
 def test_the_command(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:

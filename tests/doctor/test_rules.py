@@ -273,6 +273,9 @@ def test_memory_that_grows() -> None:
     assert "by 100 MiB in 10.0 min, to 200 MiB, mostly in small Python objects" in finding.says
     assert finding.evidence == ("small Python objects: +90 MiB", "others: +1 MiB")
     assert "in buffers, large objects" in one(grown(), "memory_growing").says
+    assert "diag profile heap --node 3 --mode leaks" in finding.next
+    followed = grown().nodes[3].model_copy(update={"memory_followed": True})
+    assert "/debug/pprof/memory?mode=held&node=3" in one(cluster(followed), "memory_growing").next
     for well in ({"steady": False}, {"last": 150 << 20}, {"first": 1 << 30, "last": (1 << 30) + (100 << 20)}):
         assert found(grown(**well), "memory_growing") == []
 

@@ -31,7 +31,9 @@ def memory_growing(cluster: Cluster) -> Iterator[Finding]:
             says=f"The memory of node {node.node_id} grows: by {by >> 20} MiB in "
             f"{grown.seconds / 60:.1f} min, to {grown.last >> 20} MiB{_mostly(grown.holders, by)}.",
             evidence=holders or (f"{grown.first >> 20} MiB before",),
-            next=f"diag profile heap --node {node.node_id} --mode leaks --seconds 30 -o leaks.svg",
+            next=f"curl 'http://ADMIN_ADDRESS/debug/pprof/memory?mode=held&node={node.node_id}' -o held.svg"
+            if node.memory_followed
+            else f"diag profile heap --node {node.node_id} --mode leaks --seconds 30 -o leaks.svg",
         )
 
 
