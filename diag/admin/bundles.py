@@ -16,7 +16,7 @@ from diag.admin.methods import READ
 from diag.admin.relay import Relay, question_of
 from diag.admin.tunnel import Tunnel
 from diag.bundle.archive import Archive
-from diag.bundle.collect import Answer, Collection
+from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
 from diag.bundle.redact import Redactor
 from diag.errors import Conflict, InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
@@ -111,7 +111,7 @@ class Bundles:
         )
         await asyncio.to_thread(archive.close, about)
 
-    def _asker(self, request: Request) -> Any:
+    def _asker(self, request: Request) -> Ask:
         """Asks with the authority of who asked for the bundle, for as long as it is made."""
         asked = question_of(request)
 
