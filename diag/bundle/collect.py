@@ -63,7 +63,7 @@ class Collection:
             self._note_under_way()
             raise
         except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+            raise _first(group) from None
 
     def about(self, *, interrupted: bool, **more: Any) -> dict[str, Any]:
         """The head of the index."""
@@ -159,3 +159,10 @@ class Collection:
             self._archive.note(
                 self._entry(node_id, item, "failed", began, "the bundle was ended before it came")
             )
+
+
+def _first(failure: BaseException) -> BaseException:
+    """What went wrong first, out of groups within groups."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure

@@ -1,7 +1,10 @@
 """What is collected of nodes that answer, fail, are silent, and of a collection that is ended early."""
 
 import asyncio
+import errno
 import io
+import os
+from typing import Any
 
 import pytest
 
@@ -9,7 +12,7 @@ from diag.bundle.archive import Archive
 from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
 from diag.bundle.redact import Redactor
-from diag.errors import MetaError, NotInTime
+from diag.errors import MetaError, NoSpace, NotInTime
 from tests.bundle.opened import Opened, opened
 
 pytestmark = pytest.mark.anyio
@@ -115,3 +118,19 @@ async def test_ended_early_it_has_what_was_there_and_says_what_is_not() -> None:
     assert told.index["interrupted"] is True
     assert told.entry("cpu.pb.gz", 1)["error"] == "the bundle was ended before it came"
     assert "nodes/1/status.json" in told.files
+
+
+async def test_a_disk_that_is_full_in_the_middle_ends_it_with_a_sentence() -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if self.tell() > 2000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    async def ask(node_id: int | None, path: str, within: float) -> Answer:
+        return Answer(os.urandom(500), {})
+
+    archive = Archive(Full(), "root", 1 << 24)
+    collection = Collection(ask, [1, 2], QUICK, archive, Redactor())
+    with pytest.raises(NoSpace, match="Free some space"):
+        await collection.run()
