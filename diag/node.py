@@ -32,9 +32,9 @@ from diag.admin.tunnel import Tunnel
 from diag.bundle.redact import Redactor, of_environment
 from diag.config import Config, secrets_of, show_config
 from diag.config.model import RaftConfig
-from diag.doctor.cluster_history import etcd_memory, standing_of
+from diag.doctor.cluster_course import etcd_memory, standing_of
+from diag.doctor.course import Course, Standing
 from diag.doctor.facts import Etcd
-from diag.doctor.history import History, Standing
 from diag.doctor.member import etcd_facts
 from diag.doctor.self_report import SelfReport, Sources
 from diag.doctor.standstill import StandstillWatch
@@ -195,8 +195,8 @@ class Node:
         always = Always(config.profiling, windows, turns, keeper, metrics, lag)
         data_dir = config.raft_config.raft_dir
         cluster = engine if isinstance(engine, ClusterEngine) else None
-        history = _history(engine)
-        await self._begin(history.start, history.stop)
+        course = _course(engine)
+        await self._begin(course.start, course.stop)
         parts = Parts(
             log=log,
             registry=node_registry(
@@ -214,7 +214,7 @@ class Node:
                 *(log, lag, data_dir, reader.features),
                 removed=cluster.removed if cluster else lambda: None,
             ),
-            self_report=SelfReport(self._facts(engine, lag, watch, history)),
+            self_report=SelfReport(self._facts(engine, lag, watch, course)),
             redactor=Redactor([*secrets_of(config), *of_environment(os.environ)]),
             logs=_logs(config),
             config_text=lambda: show_config(config),
@@ -244,14 +244,14 @@ class Node:
         self._running.push_async_callback(tunnel.close)
         return tunnel
 
-    def _facts(self, engine: Engine, lag: LoopLag, watch: StandstillWatch, history: History) -> Sources:
+    def _facts(self, engine: Engine, lag: LoopLag, watch: StandstillWatch, course: Course) -> Sources:
         """What the doctor reads of this node."""
         config, raft = self._config, self._config.raft_config
         common = Sources(
             log=engine.log,
             lag=lag,
             watch=watch,
-            history=history,
+            course=course,
             memory_followed=self._life.follows if self._life else lambda: False,
             version=self.version(),
             clock_ms=_clock_ms,
@@ -300,11 +300,11 @@ def _logs(config: Config) -> dict[str, Path]:
     return files
 
 
-def _history(engine: Engine) -> History:
+def _course(engine: Engine) -> Course:
     """The course of the node, as the doctor tells it."""
     if not isinstance(engine, ClusterEngine):
-        return History(Standing)
-    return History(
+        return Course(Standing)
+    return Course(
         lambda: standing_of(engine.seen, engine.member_state), lambda: etcd_memory(engine.member_state)
     )
 

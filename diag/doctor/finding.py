@@ -46,7 +46,7 @@ class Report(BaseModel):
 
     def text(self) -> str:
         """For people: a block a finding, and who was asked."""
-        return "\n".join([*self._lines(), self._summary(), ""])
+        return "\n".join([*self._lines(), self.summary(), ""])
 
     def _lines(self) -> Iterator[str]:
         for found in self.findings:
@@ -55,7 +55,8 @@ class Report(BaseModel):
             yield f"    next: {found.next}"
             yield ""
 
-    def _summary(self) -> str:
+    def summary(self) -> str:
+        """How many findings there are, and who was asked."""
         of_whom = self.directory or (_nodes(self.answered) if self.answered else None)
         looked = f"{len(self.checks)} checks of {of_whom}" if of_whom else "no node answered"
         silent = f"; no answer from {_nodes(self.silent)}" if self.silent else ""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from diag.doctor.course import Course
 from diag.doctor.facts import Address, Disk, Etcd, Held, NodeFacts, Standstill
-from diag.doctor.history import History
 from diag.doctor.standstill import StandstillWatch
 from diag.doctor.writing import WritingTrial
 from diag.errors import ProfilerMissing
@@ -45,7 +45,7 @@ class Sources:
     etcd: Callable[[float], Awaitable[Etcd]] | None = None
     failed: Callable[[], str | None] = lambda: None
     watch: StandstillWatch
-    history: History
+    course: Course
     memory_followed: Callable[[], bool] = lambda: False
 
 
@@ -88,8 +88,8 @@ class SelfReport:
             loop_lag=known.lag.worst(),
             standstill=_standstill(known.watch),
             memory_followed=known.memory_followed(),
-            growth=known.history.growth(),
-            lately=known.history.lately(LATELY),
+            growth=known.course.growth(),
+            lately=known.course.lately(LATELY),
             now_ms=known.clock_ms(),
         )
 

@@ -15,7 +15,7 @@ from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
 from diag.bundle.redact import Redactor
-from diag.doctor.history import History, Standing
+from diag.doctor.course import Course, Standing
 from diag.doctor.self_report import SelfReport, Sources
 from diag.doctor.standstill import StandstillWatch
 from diag.kv.apply import KNOWN_FEATURES
@@ -51,7 +51,7 @@ class Served:
     lock: ProfileLock
     shelf: Shelf
     windows: Windows
-    history: History
+    course: Course
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -80,9 +80,9 @@ async def serving(
     await log.start()
     reader, metrics, lag, lock = Reader(store), Metrics(), LoopLag(), ProfileLock()
     lag.start()
-    watch, history = StandstillWatch(lag), History(Standing)
+    watch, course = StandstillWatch(lag), Course(Standing)
     watch.start()
-    await history.start()
+    await course.start()
     profilers = Profilers(lock)
     shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)
     shelf.clean()
@@ -102,7 +102,7 @@ async def serving(
                 log=log,
                 lag=lag,
                 watch=watch,
-                history=history,
+                course=course,
                 version="0.1.0",
                 clock_ms=lambda: time.time_ns() // 10**6,
                 configured=node,
@@ -124,10 +124,10 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows, history)
+        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows, course)
     await profilers.close()
     await server.stop()
-    await history.stop()
+    await course.stop()
     watch.stop()
     await lag.stop()
     await log.stop()

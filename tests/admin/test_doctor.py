@@ -99,7 +99,7 @@ async def test_a_function_that_held_the_loop_is_named(node: Served) -> None:
 async def test_memory_that_grows_is_told(node: Served) -> None:
     taken = []
     for _ in range(9):
-        node.history.look()
+        node.course.look()
         taken.append(b"\1" * (40 << 20))
     found = await named(node, "memory_growing")
     assert found is not None

@@ -5,7 +5,7 @@ from typing import Final
 
 from diag.doctor.facts import Cluster
 from diag.doctor.finding import Finding, Report, report
-from diag.doctor.rules import addresses, clocks, course, disks, log, members, profiling, state
+from diag.doctor.rules import addresses, clocks, disks, lately, log, members, profiling, state
 
 Rule = Callable[[Cluster], Iterator[Finding]]
 
@@ -17,8 +17,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "stopped_serving": members.stopped_serving,
     "etcd_down": log.etcd_down,
     "log_alarm": log.alarm,
-    "flapping_node": course.flapping,
-    "leader_changes": course.leader_changes,
+    "flapping_node": lately.flapping,
+    "leader_changes": lately.leader_changes,
     "hash_mismatch": state.hash_mismatch,
     "lagging_node": members.lagging_node,
     "address_mismatch": addresses.mismatch,
@@ -31,7 +31,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "old_etcd": log.old_etcd,
     "loop_blocked": profiling.loop_blocked,
     "loop_late": profiling.loop_late,
-    "memory_growing": course.memory_growing,
+    "memory_growing": lately.memory_growing,
     "tracing_denied": profiling.tracing_denied,
     "too_many_threads": profiling.too_many_threads,
 }

@@ -39,7 +39,7 @@ class _Look(NamedTuple):
     standing: Standing
 
 
-class History:
+class Course:
     """``standing`` and ``others``, bytes by further holders, are read on the loop, each ``every`` seconds."""
 
     def __init__(
@@ -59,7 +59,7 @@ class History:
 
     async def start(self) -> None:
         """Begin on the running loop."""
-        self._task = asyncio.create_task(self._run(), name="doctor history")
+        self._task = asyncio.create_task(self._run(), name="doctor course")
 
     async def stop(self) -> None:
         """End; harmless when it did not start."""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from diag.doctor.cluster_history import ETCD, etcd_memory, standing_of
+from diag.doctor.cluster_course import ETCD, etcd_memory, standing_of
+from diag.doctor.course import BLOCKS, FILES, OWN, Course, Standing, status_bytes
 from diag.doctor.facts import Lately
-from diag.doctor.history import BLOCKS, FILES, OWN, History, Standing, status_bytes
 from diag.replication.etcd_facts import EtcdFacts, PeerFacts
 from diag.replication.etcd_member import MemberState
 from diag.replication.view import Seen
@@ -14,18 +14,18 @@ _MIB = 1 << 20
 
 
 def test_there_is_no_course_before_there_are_looks() -> None:
-    history = History(Standing)
-    assert history.growth() is None
-    assert history.lately(600.0) == Lately()
+    course = Course(Standing)
+    assert course.growth() is None
+    assert course.lately(600.0) == Lately()
 
 
 def test_memory_that_is_taken_shows_and_by_whom() -> None:
-    history = History(Standing, lambda: {"others": 5})
+    course = Course(Standing, lambda: {"others": 5})
     taken = []
     for _ in range(9):
-        history.look()
+        course.look()
         taken.append(b"\1" * (10 * _MIB))
-    growth = history.growth()
+    growth = course.growth()
     assert growth is not None
     assert growth.steady
     assert growth.last - growth.first > 60 * _MIB
@@ -34,10 +34,10 @@ def test_memory_that_is_taken_shows_and_by_whom() -> None:
 
 
 def test_memory_that_stays_is_not_steady_growth() -> None:
-    history = History(Standing)
+    course = Course(Standing)
     for _ in range(12):
-        history.look()
-    growth = history.growth()
+        course.look()
+    growth = course.growth()
     assert growth is not None
     assert growth.last - growth.first < 30 * _MIB
 
@@ -45,22 +45,22 @@ def test_memory_that_stays_is_not_steady_growth() -> None:
 def test_what_came_and_went_lately() -> None:
     now = [0.0]
     counts = [Standing(5, 0, {2: 1, 3: 7}), Standing(6, 1, {2: 1, 3: 9}), Standing(2, 4, {2: 4, 3: 9})]
-    history = History(lambda: counts[int(now[0] // 100)], clock=lambda: now[0])
+    course = Course(lambda: counts[int(now[0] // 100)], clock=lambda: now[0])
     for moment in (0, 100, 200):
         now[0] = moment
-        history.look()
-    assert history.lately(600) == Lately(seconds=200, leader_changes=2, restarts=4, lost=((2, 3), (3, 2)))
-    assert history.lately(100) == Lately(seconds=100, leader_changes=2, restarts=3, lost=((2, 3), (3, 0)))
+        course.look()
+    assert course.lately(600) == Lately(seconds=200, leader_changes=2, restarts=4, lost=((2, 3), (3, 2)))
+    assert course.lately(100) == Lately(seconds=100, leader_changes=2, restarts=3, lost=((2, 3), (3, 0)))
 
 
 @pytest.mark.anyio
 async def test_it_looks_by_itself_until_it_is_stopped() -> None:
-    history = History(Standing, every=0.01)
-    await history.start()
-    await until_async(lambda: history.growth() is not None)
-    await history.stop()
-    await history.stop()
-    growth = history.growth()
+    course = Course(Standing, every=0.01)
+    await course.start()
+    await until_async(lambda: course.growth() is not None)
+    await course.stop()
+    await course.stop()
+    growth = course.growth()
     assert growth is not None
     assert growth.first > 0
 

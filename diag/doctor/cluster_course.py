@@ -1,6 +1,6 @@
-"""What the history of a cluster's node is told of: its etcd process, and the others' connections to it."""
+"""What the course of a cluster's node is told of: its etcd process, and the others' connections to it."""
 
-from diag.doctor.history import Standing, status_bytes
+from diag.doctor.course import Standing, status_bytes
 from diag.replication.etcd_member import MemberState
 from diag.replication.view import Seen
 
