@@ -15,7 +15,7 @@ JOBS ?= 3
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check perf-history bench faults stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check perf-counts perf-history bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -69,6 +69,9 @@ perf-check: $(STAMP)  ## did the working tree get slower or hungrier than BASE= 
 
 perf-history: $(STAMP)  ## keep the last perf-check in build/perf (or a branch, ARGS="--branch NAME") and draw them all
 	@$(BIN)/python -m diag.perf.gate.history $(ARGS)
+
+perf-counts: $(STAMP)  ## do the pure kernels take more instructions than at BASE=? Counted by valgrind, in half a minute
+	@$(BIN)/python -m diag.perf.gate.counts $(if $(BASE),--base $(BASE)) $(ARGS)
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench
