@@ -22,6 +22,7 @@ from diag.errors import ProfilerError, Unavailable
 from diag.perf.figures import Figure, quartiles
 from diag.perf.kv_load import KvLoad
 from diag.perf.node_process import NodeProcess
+from diag.profilers.native import ROOT
 from diag.profilers.permission import find_py_spy
 
 #: A profiler's own start and end are outside the window that is compared.
@@ -58,12 +59,19 @@ def _route(route: str) -> Take:
         if response.status_code != httpx.codes.OK:
             raise Unavailable(f"GET {url} answered {response.status_code}: {response.text}")
         errors = int(response.headers.get("X-Profile-Errors", 0))
-        if errors and "engine" not in route:
-            raise ProfilerError(f"The default engine lost {errors} samples.")
+        if "engine" not in route:
+            _require_whole(errors, response.text)
         pause = response.headers.get("X-Profile-Pause-Share")
         return None if pause is None else float(pause)
 
     return take
+
+
+def _require_whole(errors: int, folded: str) -> None:
+    """The default engine loses no sample, and no stack of it is cut off or glued."""
+    torn = [line for line in folded.splitlines() if not line.startswith(_ROOTS)]
+    if errors or torn:
+        raise ProfilerError(f"The default engine lost {errors} samples; torn stacks: {torn[:3]}.")
 
 
 def _record(node: NodeProcess, seconds: float) -> None:
@@ -89,6 +97,8 @@ def _record(node: NodeProcess, seconds: float) -> None:
             child.wait(30)
 
 
+#: Where every stack begins that is whole.
+_ROOTS: Final = ("<module> (", "_run_module_as_main (", "Thread._bootstrap (", ROOT)
 #: Throughput and p99 that nothing misses.
 _ANY: Final = (0.0, 100.0)
 WAYS: Final = (

@@ -22,7 +22,6 @@ ENGINES: Final[Mapping[str, tuple[Mapping[str, object], float]]] = {
     "default, 99 Hz": ({"frequency": 99}, 100.0),
     "engine=py-spy": ({"engine": "py-spy"}, 100.0),
     "engine=py-spy mode=gil": ({"engine": "py-spy", "mode": "gil"}, 100.0),
-    "engine=inprocess": ({"engine": "inprocess"}, 100.0),
 }
 
 

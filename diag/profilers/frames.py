@@ -4,7 +4,7 @@ The form is py-spy's: ``Class.method (package/module.py:line)``, the file shorte
 outermost package on, so that two machines name the same frame alike.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -35,7 +35,7 @@ class FrameNames:
         """One frame of the running interpreter."""
         return self.text(code.co_qualname, code.co_filename, line)
 
-    def stack(self, raw: RawStack) -> str:
+    def stack(self, raw: Sequence[tuple[CodeType, int]]) -> str:
         """A whole stack joined by semicolons."""
         return ";".join(self.of_code(code, line) for code, line in raw)
 

@@ -17,7 +17,7 @@ from diag.profilers.lock import ProfileLock
 from diag.profilers.memory import Memray
 from diag.profilers.operation import around
 from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
-from diag.profilers.sampler import Sampler
+from diag.profilers.sampler import Sampler, obstacle
 from diag.profilers.span import Span
 from diag.profilers.stacks import StackDump, take_stacks
 from diag.profilers.trace import require_free_hook, trace
@@ -153,9 +153,8 @@ class Profilers:
         return await in_thread("profile-memory", partial(self._memray.record, request, span))
 
     async def _cpu(self, request: CpuRequest, span: Span) -> Capture:
-        """By the engine asked for, or from inside where only that sees tasks or requests; else by py-spy."""
-        inside = request.mode == "wall" or request.by == "request"
-        if request.engine == "inprocess" or (request.engine == "auto" and inside):
+        """By the engine asked for; else from inside where that sees what is asked, or by py-spy."""
+        if request.engine == "inprocess" or (request.engine == "auto" and _from_inside(request)):
             return await Sampler(request, span).run()
         try:
             return await in_thread("profile-cpu", partial(self._py_spy.record, request, span))
@@ -170,3 +169,10 @@ class Profilers:
         if request.mode == "gil":
             notes.append("mode=gil needs py-spy; this counts CPU time instead.")
         return replace(capture, notes=(*notes, *capture.notes))
+
+
+def _from_inside(request: CpuRequest) -> bool:
+    """Whether the sampler takes what py-spy cannot, or takes it as truly without stopping the process."""
+    if request.native or request.mode == "gil":
+        return False
+    return request.mode == "wall" or request.by == "request" or obstacle(request.mode) is None

@@ -7,10 +7,9 @@ task; the function that does so stands for it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import Final
-
-from diag.profilers.frames import RawStack
 
 #: The label on samples, and how a frame that stands for it begins.
 LABEL: Final = "request"
@@ -31,8 +30,8 @@ def name_task(request: str) -> None:
         task.set_name(request[:_LONGEST])
 
 
-def request_now(loop: asyncio.AbstractEventLoop, stack: RawStack) -> str | None:
-    """What ``loop``, which stands at ``stack``, serves. From any thread, and from a signal handler."""
+def request_now(loop: asyncio.AbstractEventLoop, stack: Iterable[CodeType]) -> str | None:
+    """What ``loop``, which runs these functions, serves. From any thread, and from a signal handler."""
     task = asyncio.current_task(loop)
     return _inline(stack) if task is None else _request(task)
 
@@ -55,8 +54,8 @@ def _request(task: "asyncio.Task[object]") -> str | None:
     return name if name.startswith(("/", *_METHODS)) else None
 
 
-def _inline(stack: RawStack) -> str | None:
-    for code, _ in stack:
+def _inline(stack: Iterable[CodeType]) -> str | None:
+    for code in stack:
         known = _INLINE.get(code.co_qualname)
         if known is not None:
             return known

@@ -25,24 +25,34 @@ from diag.profilers.frames import FrameNames, fold
 from diag.profilers.requests import CpuRequest
 from diag.profilers.span import Span
 from diag.profilers.tally import Tally
-from diag.profilers.threadclock import all_thread_cpu
-from diag.profilers.threadtimer import kernel_tick
-from diag.profilers.ticks import CpuTicks
+from diag.profilers.threadclock import all_thread_cpu, kernel_tick
 from diag.profilers.waiting import WaitingTasks
-from diag.profilers.wall_ticks import ThreadTicks, WallTicks
 from diag.profilers.work import in_thread
 
+#: Where the profiler's own thread stands; what the handler takes is the pause share.
+_OWN: Final = "[the profiler]"
 _TIMERS: Final = {
     "cpu": (signal.SIGPROF, signal.ITIMER_PROF),
     "wall": (signal.SIGALRM, signal.ITIMER_REAL),
 }
 
 
+def obstacle(mode: str) -> str | None:
+    """Why no signal can take the samples of a loop in the calling thread; None when one can."""
+    if threading.current_thread() is not threading.main_thread():
+        return "the event loop does not run in the main thread"
+    signum, timer = _TIMERS[mode]
+    if signal.getsignal(signum) not in (signal.SIG_DFL, signal.SIG_IGN) or signal.getitimer(timer)[0]:
+        return f"{signal.Signals(signum).name} is in use by something else"
+    return None
+
+
 class Ticks(Protocol):
     """``begin`` and ``end`` on the thread of the event loop, ``look`` again and again on another one.
 
     ``look`` does what is not for a handler, and gives the seconds until it is to be done again. ``note`` says
-    what is inexact about the stacks.
+    what is inexact about the stacks. ``end`` gives the seconds for which the
+    main thread stood still, where it did.
     """
 
     note: str
@@ -51,16 +61,20 @@ class Ticks(Protocol):
 
     def look(self) -> float: ...
 
-    def end(self) -> None: ...
+    def end(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Spent:
-    """Seconds on the wall, and CPU seconds by kernel thread id at both ends."""
+    """Seconds on the wall, and CPU seconds by kernel thread id at both ends; those of the profiler's thread,
+    and for how many the main thread stood still.
+    """
 
     seconds: float
     before: dict[int, float]
     after: dict[int, float]
+    own: float
+    stood: float | None
 
     def by_thread(self) -> dict[int, float]:
         return {tid: cpu - self.before.get(tid, 0.0) for tid, cpu in self.after.items()}
@@ -88,14 +102,17 @@ class Sampler:
         ticks = self._begin()
         try:
             self._span.begin()
-            await in_thread("profile-threads", lambda stop: self._look(ticks, stop))
+            own = await in_thread("profile-threads", lambda stop: self._look(ticks, stop))
         finally:
-            ticks.end()
-        spent = _Spent(time.monotonic() - started, before, all_thread_cpu())
+            stood = ticks.end()
+        spent = _Spent(time.monotonic() - started, before, all_thread_cpu(), own, stood)
         return await asyncio.to_thread(self._capture, spent, ticks.note)
 
     def _begin(self) -> Ticks:
-        why = self._obstacle()
+        from diag.profilers.ticks import CpuTicks  # with ctypes, a thirtieth of a node's start
+        from diag.profilers.wall_ticks import ThreadTicks, WallTicks
+
+        why = obstacle(self._mode)
         ticks: Ticks
         if why is None:
             if self._tasks is not None:
@@ -112,22 +129,16 @@ class Sampler:
         ticks.begin()
         return ticks
 
-    def _obstacle(self) -> str | None:
-        if threading.current_thread() is not threading.main_thread():
-            return "the event loop does not run in the main thread"
-        signum, timer = _TIMERS[self._mode]
-        if signal.getsignal(signum) not in (signal.SIG_DFL, signal.SIG_IGN) or signal.getitimer(timer)[0]:
-            return f"{signal.Signals(signum).name} is in use by something else"
-        return None
-
-    def _look(self, ticks: Ticks, stop: threading.Event) -> None:
+    def _look(self, ticks: Ticks, stop: threading.Event) -> float:
+        """Until the end; the CPU seconds that it took."""
         deadline = time.monotonic() + self._request.seconds
         again = 0.0
         while (left := deadline - (now := time.monotonic())) > 0 and not self._span.over():
             if now >= again:
                 again = now + ticks.look()
             if stop.wait(max(0.0, min(left, self._span.watch, again - time.monotonic()))):
-                return
+                break
+        return time.thread_time()
 
     def _capture(self, spent: _Spent, note: str) -> Capture:
         notes = (note, *self._lowered())
@@ -147,6 +158,7 @@ class Sampler:
             samples=sum(plain.values()),
             rate_asked=float(self._request.frequency),
             rate_effective=self._rate,
+            pause_share=None if spent.stood is None else spent.stood / spent.seconds,
             notes=notes,
         )
 
@@ -167,6 +179,7 @@ class Sampler:
         weights = self._tally.weights(FrameNames(), scales)
         counted = {tid: round(seen[tid] * scale) for tid, scale in scales.items()}
         weights.update(native.unseen(spent.before, spent.after, self._rate, counted))
+        weights[_OWN] += round(spent.own * self._rate)
         return weights
 
     def _wall_weights(self, spent: _Spent, tasks: WaitingTasks) -> Counter[str]:

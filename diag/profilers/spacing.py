@@ -4,43 +4,55 @@ A sampler whose handler waits for the end of a call into C must not charge all t
 that call: what Python did before the call would count for it too, and a call of half the time would be shown
 with three quarters. Here the time to the next look is drawn anew after every look, without memory: then each
 tick of the kernel, at which alone a look can begin, has the same chance, whatever the program was doing at
-the last one. What is charged is the mean time between looks, and in full the ticks that a late look slept
-through, during which the thread cannot have left the call.
+the last one. So every look stands for the same time, and one that came late for the ticks besides that it
+slept through, during which the thread cannot have left the call.
 """
 
 import math
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Final
 
-_BINS: Final = 40
-_ENOUGH: Final = 8
+#: Parts of a tick that are told apart, and after how many looks they are judged, and at each power of two.
+_BINS: Final = 80
+_LEARN: Final = 8
+#: A look within this share of a tick was not held up.
+_ON_TIME: Final = 2 / _BINS
 
 
 class Spacing:
-    """The looks at one thread, in seconds of a clock, its CPU clock mostly; ``now`` is what that shows.
+    """The looks at one thread, in seconds of its CPU clock; ``now`` is what that shows.
 
-    ``rate`` is in Hz, at most one a ``tick``; a tick of 0 is that of a clock which is exact. ``due`` is when
-    the next look may begin.
+    ``rate`` is in Hz, at most one a ``tick``. ``due`` is when the next look may begin.
     """
 
-    def __init__(self, rate: float, tick: float, now: float) -> None:
+    def __init__(self, rate: float, tick: float, now: float, sleeps: int) -> None:
+        self._tick = tick
+        self._sleeps = sleeps
+        self._each = max(1 / rate, tick)
         chance = min(1.0, rate * tick)
         # Of ticks that are taken with this chance, the gaps of an exponential law with this mean.
-        self._mean = -tick / math.log1p(-chance) if 0 < chance < 1 else (1 - chance) / rate
+        self._mean = -tick / math.log1p(-chance) if chance < 1 else 0.0
         self._begin(now)
 
-    def charge(self, now: float, late: float) -> float:
-        """Seconds that a look at ``now`` stands for, ``late`` after the last tick; the next one is drawn."""
+    def charge(self, now: float, late: float, sleeps: int) -> float:
+        """Seconds that a look at ``now`` stands for, ``late`` after the last tick; the next one is drawn.
+
+        ``sleeps`` is how often the thread has waited in its life. Between two sleeps it may have run for less
+        than a tick without meeting one; what remains beyond that was slept through.
+        """
         at = max(self.due, now - late)
-        charged = at - self._last - self._wait + self._mean
+        missed = 0
+        if late > _ON_TIME * self._tick:
+            # What is due at once is so at the next tick, a whole one later; what is due then, in part of one.
+            whole = 1 if self._mean else 1.5
+            missed = math.ceil((at - self.due) / self._tick - whole) - (sleeps - self._sleeps)
+        self._sleeps = sleeps
         self._begin(at)
-        return charged
+        return self._each + max(0, missed) * self._tick
 
     def _begin(self, at: float) -> None:
-        self._last = at
-        self._wait = random.expovariate(1 / self._mean) if self._mean else 0.0
-        self.due = at + self._wait
+        self.due = at + (random.expovariate(1 / self._mean) if self._mean else 0.0)
 
 
 class TickPhase:
@@ -49,13 +61,18 @@ class TickPhase:
     def __init__(self, tick: float) -> None:
         self._tick = tick
         self._seen: defaultdict[int, list[int]] = defaultdict(lambda: [0] * _BINS)
+        self._looks: Counter[int] = Counter()
+        self._first: dict[int, int] = {}
 
     def late(self, processor: int, moment: float) -> float:
         """Seconds from that processor's last tick to ``moment`` of the monotonic clock; 0 where unknown."""
-        seen = self._seen[processor]
         place = moment % self._tick / self._tick * _BINS
+        seen = self._seen[processor]
         seen[int(place) % _BINS] += 1
-        most = max(seen)
-        if most < _ENOUGH:
-            return 0.0
-        return (place - seen.index(most)) % _BINS / _BINS * self._tick
+        self._looks[processor] += 1
+        looks = self._looks[processor]
+        if looks >= _LEARN and not looks & (looks - 1):
+            # Two bins that follow each other, as the looks may meet the line between them.
+            self._first[processor] = max(range(_BINS), key=lambda at: seen[at] + seen[(at + 1) % _BINS])
+        first = self._first.get(processor)
+        return 0.0 if first is None else (place - first) % _BINS / _BINS * self._tick

@@ -4,10 +4,13 @@ import asyncio
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from types import FrameType
+from types import CodeType, FrameType
 
 from diag.profilers import labels
-from diag.profilers.frames import FrameNames, RawStack, raw_stack, safe
+from diag.profilers.frames import FrameNames, safe
+
+#: For every frame, innermost first, the id of its code, which the tally keeps alive, and the instruction.
+_Place = tuple[int, ...]
 
 
 class Tally:
@@ -17,15 +20,18 @@ class Tally:
         self._loop = loop
         self._serving = threading.get_ident()
         self.looks = 0
-        self._seconds: defaultdict[tuple[int, str | None, RawStack], float] = defaultdict(float)
+        self._seconds: defaultdict[tuple[int, str | None, _Place], float] = defaultdict(float)
+        self._codes: dict[_Place, tuple[CodeType, ...]] = {}
 
     def add(self, ident: int, tid: int, frame: FrameType, seconds: float) -> None:
         """One look at a thread. From a signal handler too."""
         self.looks += 1
-        stack = raw_stack(frame)
+        place, codes = _walk(frame)
+        if place not in self._codes:
+            self._codes[place] = tuple(codes)
         # Other threads do not say for whom they work.
-        request = labels.request_now(self._loop, stack) if ident == self._serving else None
-        self._seconds[tid, request, stack] += seconds
+        request = labels.request_now(self._loop, codes) if ident == self._serving else None
+        self._seconds[tid, request, place] += seconds
 
     def by_thread(self) -> dict[int, float]:
         """Seconds by kernel thread id."""
@@ -42,13 +48,39 @@ class Tally:
         ``scales`` are samples a second by thread, ``roots`` the names of threads, where these stand first.
         """
         found: defaultdict[str, float] = defaultdict(float)
-        for (tid, request, raw), seconds in self._seconds.items():
-            stack = names.stack(raw)
+        for (tid, request, place), seconds in self._seconds.items():
+            codes = self._codes[place]
+            stack = names.stack(
+                [(code, _line(code, place[2 * at + 1])) for at, code in enumerate(codes)][::-1]
+            )
             if roots is not None:
                 stack = f"thread {safe(roots.get(tid, str(tid)))};{stack}"
             label = "" if request is None else f"{safe(labels.FRAME + request)};"
             found[label + stack] += seconds * scales.get(tid, 0.0)
         return _whole(found)
+
+
+def _walk(frame: FrameType | None) -> tuple[_Place, list[CodeType]]:
+    """Where a stack is, and its functions, innermost first. A line would have to be looked up, a function's
+    hash be reckoned from all its code: what is taken here in microseconds is made into names later.
+    """
+    place: list[int] = []
+    codes: list[CodeType] = []
+    while frame is not None:
+        code = frame.f_code
+        codes.append(code)
+        place.append(id(code))
+        place.append(frame.f_lasti)
+        frame = frame.f_back
+    return tuple(place), codes
+
+
+def _line(code: CodeType, instruction: int) -> int:
+    """The line of an instruction; the function's first where the code does not say."""
+    for start, end, line in code.co_lines():
+        if start <= instruction < end and line is not None:
+            return line
+    return code.co_firstlineno
 
 
 def _whole(weights: Mapping[str, float]) -> Counter[str]:

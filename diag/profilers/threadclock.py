@@ -1,5 +1,6 @@
 """CPU time of each thread of this process, as the kernel counts it: what samples are held against."""
 
+import resource
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,12 @@ _TASKS = Path("/proc/self/task")
 # (clock_getcpuclockid(3)).
 _THREAD = 6
 _PROCESS = 2
+_CLOCK_MONOTONIC_COARSE = 6
+
+
+def kernel_tick() -> float:
+    """Seconds between two ticks of the kernel, as long as a thread's time may pass unnoticed."""
+    return time.clock_getres(_CLOCK_MONOTONIC_COARSE)
 
 
 def clock_of(tid: int) -> int:
@@ -30,6 +37,11 @@ def process_cpu(pid: int) -> float:
         return time.clock_gettime((~pid << 3) | _PROCESS)
     except OSError:
         return 0.0
+
+
+def own_sleeps() -> int:
+    """How often the calling thread has waited, in its life."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 def all_thread_cpu() -> dict[int, float]:

@@ -2,19 +2,17 @@
 
 ``ITIMER_PROF`` counts the whole process: its signal does not say whose time was up, and wakes a main thread
 that waits. A POSIX timer on the clock of a thread fires only while that thread runs; Python has none, so it
-is made through the C library. Linux looks at such timers at its tick, ``kernel_tick`` apart.
+is made through the C library. Linux looks at such timers at its tick, ``threadclock.kernel_tick`` apart.
 """
 
 import ctypes
 import sys
 import threading
-import time
 from typing import Any, Final
 
 from diag.profilers.threadclock import clock_of
 
 _SIGEV_THREAD_ID: Final = 4
-_CLOCK_MONOTONIC_COARSE: Final = 6
 
 
 class _Event(ctypes.Structure):
@@ -69,11 +67,6 @@ class ThreadTimer:
     def close(self) -> None:
         """It fires no more."""
         self._library.timer_delete(self._timer)
-
-
-def kernel_tick() -> float:
-    """Seconds between two ticks of the kernel."""
-    return time.clock_getres(_CLOCK_MONOTONIC_COARSE)
 
 
 def _library() -> Any:

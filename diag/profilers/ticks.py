@@ -11,12 +11,12 @@ from typing import Final
 
 from diag.profilers.spacing import Spacing, TickPhase
 from diag.profilers.tally import Tally
-from diag.profilers.threadclock import thread_cpu
-from diag.profilers.threadtimer import ThreadTimer, kernel_tick
+from diag.profilers.threadclock import kernel_tick, own_sleeps, thread_cpu
+from diag.profilers.threadtimer import ThreadTimer
 
 #: Threads that begin are looked for so many times more seldom than stacks, in this share of the time at most.
-SELDOM: Final = 5
-_LOOKING: Final = 0.01
+SELDOM: Final = 10
+_LOOKING: Final = 0.005
 
 
 class Threads:
@@ -42,22 +42,30 @@ class Threads:
 
 
 class Handler:
-    """A signal of this process, handled by ``work`` until closed; ``work`` never runs within itself."""
+    """A signal of this process, handled by ``work`` until closed; ``work`` never runs within itself.
+
+    ``seconds`` is how long the main thread has stood still for it.
+    """
 
     def __init__(self, signum: signal.Signals, work: Callable[[FrameType], None]) -> None:
         self._signum = signum
         self._work = work
         self._within = False
         self._again = False
+        self.seconds = 0.0
         self._previous = signal.signal(signum, self._on_signal)
         signal.siginterrupt(signum, False)
 
     def close(self) -> None:
+        """The signal means what it did before."""
         # Ignoring discards a signal that is still on its way; its default action would end the process.
         signal.signal(self._signum, signal.SIG_IGN)
         signal.signal(self._signum, self._previous)
 
     def _on_signal(self, _signum: int, frame: FrameType | None) -> None:
+        began = time.perf_counter()
+        while frame is not None and frame.f_code is Handler._on_signal.__code__:
+            frame = frame.f_back  # it came between the last of this function's work and its end
         self._again = True
         # Whatever arrives before ``_within`` is taken back is found by the loop, and later it is not within.
         while self._again and not self._within:
@@ -68,6 +76,7 @@ class Handler:
                     self._work(frame)
             finally:
                 self._within = False
+                self.seconds += time.perf_counter() - began
 
 
 class CpuTicks:
@@ -109,18 +118,19 @@ class CpuTicks:
                         self._time(ident, tid)
         return pause
 
-    def end(self) -> None:
-        """No signal comes any more."""
+    def end(self) -> float:
+        """No signal comes any more. The seconds for which the main thread stood still."""
         timed, self._timed = self._timed, {}
         for _, _, timer in timed.values():
             timer.close()
         self._handler.close()
+        return self._handler.seconds
 
     def _time(self, ident: int, tid: int) -> None:
         now = thread_cpu(tid)
         if now is None:
             return
-        spacing, timer = Spacing(self._rate, self._tick, now), ThreadTimer(tid, signal.SIGPROF)
+        spacing, timer = Spacing(self._rate, self._tick, now, own_sleeps()), ThreadTimer(tid, signal.SIGPROF)
         timer.arm(spacing.due - now)
         self._timed[tid] = ident, spacing, timer
 
@@ -137,11 +147,11 @@ class CpuTicks:
             if ident == self._main:
                 found: FrameType | None = frame
                 late = self._phase.late(timer.processor(), time.monotonic())
-                seconds = spacing.charge(now, late)
+                seconds = spacing.charge(now, late, own_sleeps())
             else:
                 frames = frames or sys._current_frames()
                 found = frames.get(ident)
-                seconds = spacing.charge(now, 0.0)
+                seconds = spacing.charge(now, 0.0, 0)
             if found is not None:
                 self._tally.add(ident, tid, found, seconds)
             timer.arm(spacing.due - now)

@@ -7,7 +7,6 @@ import threading
 import time
 from types import FrameType
 
-from diag.profilers.spacing import Spacing
 from diag.profilers.tally import Tally
 from diag.profilers.threadclock import thread_cpu
 from diag.profilers.ticks import Handler, Threads
@@ -27,12 +26,12 @@ class WallTicks:
         self._rate = rate
         self._tasks = tasks
         self._threads = Threads()
+        self._ended = False
 
     def begin(self) -> None:
         """On the main thread."""
         self._main = threading.get_ident()
-        # An even beat on the wall would meet a periodic workload at always the same places.
-        self._spacing = Spacing(self._rate, 0.0, time.monotonic())
+        self._due = time.monotonic()
         self._handler = Handler(signal.SIGALRM, self._on_tick)
         self._schedule()
 
@@ -40,19 +39,25 @@ class WallTicks:
         """Threads that began."""
         return self._threads.look(self._rate)
 
-    def end(self) -> None:
-        """No signal comes any more."""
+    def end(self) -> float:
+        """No signal comes any more. The seconds for which the main thread stood still."""
+        self._ended = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         self._handler.close()
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        return self._handler.seconds
 
     def _schedule(self) -> None:
-        signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._spacing.due - time.monotonic()))
+        if self._ended:
+            return
+        signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._due - time.monotonic()))
 
     def _on_tick(self, frame: FrameType) -> None:
         now = time.monotonic()
-        if now >= self._spacing.due:
-            seconds = self._spacing.charge(now, 0.0)
+        if now >= self._due:
+            # For the mean time between looks, and for that by which this one is late: what is waited for then
+            # is where it was found. An even beat would meet a periodic workload at always the same places.
+            seconds = 1 / self._rate + now - self._due
+            self._due = now + random.expovariate(self._rate)
             self._tasks.tick()
             frames: dict[int, FrameType] = sys._current_frames()
             frames[self._main] = frame
@@ -97,7 +102,7 @@ class ThreadTicks:
         return random.uniform(0.5, 1.5) / self._rate  # noqa: S311 - no secret
 
     def end(self) -> None:
-        """Nothing is left behind."""
+        """Nothing is left behind, and nothing stood still."""
 
     def _spent(self, tid: int) -> float:
         now = thread_cpu(tid) or 0.0

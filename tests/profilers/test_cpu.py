@@ -60,8 +60,9 @@ def test_native_frames_are_followed(start: Start) -> None:
     assert any("lowered from 99 to 50 Hz" in note for note in capture["notes"])
 
 
-def test_it_is_the_default(start: Start) -> None:
-    capture = start("shares").ask("cpu", seconds=0.5)
+@pytest.mark.parametrize("request_", [{"mode": "gil"}, {"native": True}])
+def test_it_is_the_default_where_only_it_sees(start: Start, request_: dict[str, object]) -> None:
+    capture = start("shares").ask("cpu", seconds=0.5, **request_)
     assert (capture["engine"], capture["errors"]) == ("py-spy", 0)
 
 

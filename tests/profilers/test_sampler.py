@@ -36,6 +36,19 @@ def test_signals_of_somebody_else_are_no_samples(start: Start) -> None:
     assert sum(weights(capture["folded"]).values()) <= 2 * 1.1 * 250 * capture["seconds"]
 
 
+@pytest.mark.parametrize("request_", [{}, {"mode": "wall"}, {"by": "request"}])
+def test_it_is_the_default(start: Start, request_: dict[str, object]) -> None:
+    capture = start("shares").ask("cpu", seconds=0.5, **request_)
+    assert capture["engine"] == "inprocess"
+    assert weight_of(capture["folded"], "work_a") > 0
+
+
+@pytest.mark.parametrize("work", ["compress", "commits"])
+def test_c_code_that_released_the_lock_is_on_the_cpu(start: Start, work: str) -> None:
+    capture = start(work).ask("cpu", seconds=2, **INSIDE)
+    assert weight_of(capture["folded"], work) >= 0.8 * capture["samples"] > 0
+
+
 def test_parked_threads_are_not_on_the_cpu(start: Start) -> None:
     folded = start("shares", "parked").ask("cpu", seconds=1, **INSIDE)["folded"]
     assert weight_of(folded, "Event.wait") <= 0.02 * sum(weights(folded).values())

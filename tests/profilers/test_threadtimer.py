@@ -5,11 +5,13 @@ import threading
 
 import pytest
 
-from diag.profilers.threadtimer import ThreadTimer, kernel_tick
+from diag.profilers.threadclock import kernel_tick
+from diag.profilers.threadtimer import ThreadTimer
 
 PROGRAM = """
 import signal, threading, time
-from diag.profilers.threadtimer import ThreadTimer, kernel_tick
+from diag.profilers.threadclock import kernel_tick
+from diag.profilers.threadtimer import ThreadTimer
 came = []
 signal.signal(signal.SIGPROF, lambda number, frame: came.append(time.thread_time()))
 timer = ThreadTimer(threading.get_native_id(), signal.SIGPROF)
