@@ -135,7 +135,7 @@ class Sampler:
         again = 0.0
         while (left := deadline - (now := time.monotonic())) > 0 and not self._span.over():
             if now >= again:
-                again = now + ticks.look()
+                again = now + min(ticks.look(), self._span.watch)
             if stop.wait(max(0.0, min(left, self._span.watch, again - time.monotonic()))):
                 break
         return time.thread_time()

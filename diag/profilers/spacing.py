@@ -46,7 +46,7 @@ class Spacing:
         if late > _ON_TIME * self._tick:
             # What is due at once is so at the next tick, a whole one later; what is due then, in part of one.
             whole = 1 if self._mean else 1.5
-            missed = math.ceil((at - self.due) / self._tick - whole) - (sleeps - self._sleeps)
+            missed = math.ceil((at - self.due) / self._tick - whole) - max(0, sleeps - self._sleeps)
         self._sleeps = sleeps
         self._begin(at)
         return self._each + max(0, missed) * self._tick

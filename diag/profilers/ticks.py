@@ -17,6 +17,10 @@ from diag.profilers.threadtimer import ThreadTimer
 #: Threads that begin are looked for so many times more seldom than stacks, in this share of the time at most.
 SELDOM: Final = 10
 _LOOKING: Final = 0.005
+#: A look for threads may have the main one wait so often, for the interpreter lock.
+_HANDED_OVER: Final = 2
+#: More threads than this are not all looked over for whose timer has fired.
+_MANY: Final = 32
 
 
 class Threads:
@@ -92,8 +96,9 @@ class CpuTicks:
         self._tick = kernel_tick()
         self._rate = rate
         self._phase = TickPhase(self._tick)
-        self._main = threading.get_ident()
+        self._main, self._main_tid = threading.get_ident(), threading.get_native_id()
         self._threads = Threads()
+        self._looked = 0
         self._used: dict[int, float] = {}
         self._timed: dict[int, tuple[int, Spacing, ThreadTimer]] = {}
 
@@ -101,21 +106,27 @@ class CpuTicks:
         """On the main thread. OSError, with nothing left behind, where there are no such timers."""
         self._handler = Handler(signal.SIGPROF, self._on_tick)
         try:
-            self._time(self._main, threading.get_native_id())
+            self._time(self._main, self._main_tid)
         except OSError:
             self._handler.close()
             raise
+        self.look()
 
     def look(self) -> float:
-        """Give a timer to every thread that has used CPU since the last look."""
+        """Give a timer to every thread; of very many, to those that have used CPU since the last look."""
+        self._looked += 1
         pause = self._threads.look(self._rate)
+        many = len(self._threads.found) > _MANY
         for ident, tid in self._threads.found.items():
             if tid not in self._timed:
                 now = thread_cpu(tid) or 0.0
-                if now > self._used.setdefault(tid, now):
+                if not many or now > self._used.setdefault(tid, now):
                     # There may be as many timers as signals in a queue; who gets none is told by the kernel.
                     with suppress(OSError):
                         self._time(ident, tid)
+        there = {*self._threads.found.values(), self._main_tid}
+        for tid in self._timed.keys() - there:
+            self._drop(tid)
         return pause
 
     def end(self) -> float:
@@ -134,6 +145,12 @@ class CpuTicks:
         timer.arm(spacing.due - now)
         self._timed[tid] = ident, spacing, timer
 
+    def _drop(self, tid: int) -> None:
+        """The thread has ended. The handler and the profiler's thread may both see it."""
+        timed = self._timed.pop(tid, None)
+        if timed is not None:
+            timed[2].close()
+
     def _on_tick(self, frame: FrameType) -> None:
         frames: dict[int, FrameType] | None = None
         for tid, (ident, spacing, timer) in list(self._timed.items()):
@@ -141,13 +158,12 @@ class CpuTicks:
                 continue
             now = thread_cpu(tid)
             if now is None:
-                del self._timed[tid]
-                timer.close()
+                self._drop(tid)
                 continue
             if ident == self._main:
                 found: FrameType | None = frame
                 late = self._phase.late(timer.processor(), time.monotonic())
-                seconds = spacing.charge(now, late, own_sleeps())
+                seconds = spacing.charge(now, late, own_sleeps() - _HANDED_OVER * self._looked)
             else:
                 frames = frames or sys._current_frames()
                 found = frames.get(ident)
