@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Final
 
 HIDDEN: Final = "***"
@@ -10,25 +11,42 @@ HIDDEN: Final = "***"
 _LEAST: Final = 6
 
 _NAMES: Final = (
-    r"(?:pass(?:word|wd)?|passphrase|secrets?|tokens?|api[_-]?key|private[_-]?key|credentials?|authorization)"
+    r"(?:pass(?:word|wd|phrase)?|secrets?|tokens?|api[_-]?key|private[_-]?key|credentials?"
+    r"|authorization|cookie)"
 )
 # No part of unbounded length stands before what makes a match: a hostile line must not take long.
 _KEY: Final = _NAMES + r"[A-Za-z0-9_-]{0,40}[\"']?[ \t]{0,8}[:=][ \t]{0,8}"
-# key = ["value", "value"]
-_LIST: Final = re.compile(rf"(?i)({_KEY})\[[^\]\n]{{1,4000}}\]")
-_PATTERNS: Final = (
-    # Authorization: Bearer abc, in headers and in what quotes them.
-    re.compile(r"(?i)(\b(?:bearer|basic)[ \t]{1,8})(?!\*\*\*)[A-Za-z0-9._~+/=-]{6,}"),
-    # key = "value", "key": "value", KEY=value, --key=value; a name may have parts before and after.
-    re.compile(rf"(?i)({_KEY}" + r"[\"'\[]{0,4}+)(?!\*\*\*|(?:null|none|true|false)\b|\[)[^\s\"',;\]})]+"),
-    re.compile(rf"(?i)(--[a-z0-9-]{{0,40}}?{_NAMES}[ \t]{{1,8}})(?!\*\*\*|-)[^\s\"']+"),
-    # scheme://user:password@host
-    re.compile(r"(?i)(://[^\s/:@]{0,200}:)(?!\*\*\*)[^\s/@]{1,200}(?=@)"),
-)
+
 _PEM: Final = re.compile(r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)[^-]{0,20000}")
+
+
+@cache
+def _shapes() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What looks like a secret within a line, and what to put there; made when it is first wanted."""
+    value = rf"\1{HIDDEN}"
+    return (
+        # key = ["value", "value"]
+        (re.compile(rf"(?i)({_KEY})\[[^\]\n]{{1,4000}}\]"), rf'\1["{HIDDEN}"]'),
+        # Authorization: Bearer abc, in headers and in what quotes them.
+        (re.compile(r"(?i)(\b(?:bearer|basic)[ \t]{1,8})(?!\*\*\*)[A-Za-z0-9._~+/=-]{6,}"), value),
+        # key = "value", "key": "value", KEY=value, --key=value; a name may have parts before and after.
+        (
+            re.compile(
+                rf"(?i)({_KEY}"
+                r"[\"'\[]{0,4}+)(?!\*\*\*|(?:null|none|true|false)\b|\[)[^\s\"',;\]})]+"
+            ),
+            value,
+        ),
+        (re.compile(rf"(?i)(--[a-z0-9-]{{0,40}}?{_NAMES}[ \t]{{1,8}})(?!\*\*\*|-)[^\s\"']+"), value),
+        # Tokens of this service, wherever they stand.
+        (re.compile(r"(\bmdt_)[A-Za-z0-9_-]{8,}"), value),
+        # scheme://user:password@host
+        (re.compile(r"(?i)(://[^\s/:@]{0,200}:)(?!\*\*\*)[^\s/@]{1,200}(?=@)"), value),
+    )
+
+
 #: Characters that are searched at a time: a search holds the interpreter, and with it a node's loop.
 _BLOCK: Final = 1 << 15
-_ENVIRONMENT: Final = re.compile(rf"(?i){_NAMES}|_key$")
 
 
 class Redactor:
@@ -46,9 +64,8 @@ class Redactor:
     def _block(self, text: str) -> str:
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
-        text = _LIST.sub(rf'\1["{HIDDEN}"]', text)
-        for pattern in _PATTERNS:
-            text = pattern.sub(rf"\1{HIDDEN}", text)
+        for pattern, instead in _shapes():
+            text = pattern.sub(instead, text)
         return text
 
 
@@ -63,4 +80,4 @@ def _blocks(text: str) -> Iterator[str]:
 
 def of_environment(environment: Mapping[str, str]) -> list[str]:
     """The values of variables whose names say that they are secret."""
-    return [value for name, value in environment.items() if _ENVIRONMENT.search(name)]
+    return [value for name, value in environment.items() if re.search(rf"(?i){_NAMES}|_key$", name)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import statistics
 import tempfile
 import threading
 import time
@@ -74,4 +73,4 @@ class _Trial(threading.Thread):
                 os.pwrite(file.fileno(), _BYTES, len(took) * len(_BYTES))
                 os.fsync(file.fileno())
                 took.append(time.monotonic() - self._began)
-        return Writing(tries=len(took), median=statistics.median(took), longest=max(took))
+        return Writing(tries=len(took), median=sorted(took)[len(took) // 2], longest=max(took))

@@ -32,6 +32,8 @@ def test_known_values_are_hidden_wherever_they_stand() -> None:
         "diag serve --admin-token=PLANTED12 --id 1",
         "http://root:PLANTED12@meta-1:28101/",
         "password: PLANTED12",
+        "Cookie: metadiag=PLANTED12",
+        "a caller came with mdt_PLANTED12abcdef and went",
         "grpc_password='PLANTED12'",
         "-----BEGIN RSA PRIVATE KEY-----\nPLANTED12\n-----END RSA PRIVATE KEY-----",
     ],
