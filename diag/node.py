@@ -144,11 +144,11 @@ class Node:
         lag.start()
         self._running.push_async_callback(lag.stop)
         watch = StandstillWatch(lag)
-        watch.start()
-        self._running.callback(watch.stop)
         door = Door()
         await self._start_rpc(engine, reader, hub, metrics, door)
         door.open(await self._start_admin(engine, reader, metrics, lag, watch))
+        watch.start()  # not before: a start holds the loop, and nobody waits yet
+        self._running.callback(watch.stop)
 
     def _make_engine(self) -> Engine:
         config = self._config

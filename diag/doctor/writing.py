@@ -12,6 +12,8 @@ from diag.doctor.facts import Writing
 
 _BYTES: Final = bytes(4096)
 _TRIES: Final = 5
+#: Seconds between tries: a disk that stalls now and then must not be met at its one good moment.
+_PAUSE: Final = 0.04
 #: What the tries may take together, so that a slow disk is looked at in bounded time.
 _BUDGET: Final = 0.6
 
@@ -73,4 +75,5 @@ class _Trial(threading.Thread):
                 os.pwrite(file.fileno(), _BYTES, len(took) * len(_BYTES))
                 os.fsync(file.fileno())
                 took.append(time.monotonic() - self._began)
+                time.sleep(_PAUSE)
         return Writing(tries=len(took), median=sorted(took)[len(took) // 2], longest=max(took))
