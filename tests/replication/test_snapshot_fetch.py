@@ -5,7 +5,7 @@ import json
 import resource
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -78,8 +78,18 @@ class Line:
             pass
         finally:
             asking.cancel()
+            await asyncio.wait([asking])
             their_writer.close()
-            writer.close()
+            await _end(reader, writer)
+
+
+async def _end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An end and no reset, which would take back what passed and is not read yet."""
+    with suppress(OSError):
+        writer.write_eof()
+        while await reader.read(64 << 10):
+            pass
+    writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
