@@ -76,6 +76,10 @@ perf-counts: $(STAMP)  ## do the pure kernels take more instructions than at BAS
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench
 
+.PHONY: screenshots
+screenshots: $(STAMP)  ## the README's pictures of the dashboard, from three nodes under load
+	@$(BIN)/python -m diag.perf.screenshots
+
 faults: $(STAMP) etcd  ## break a cluster of three in every way under load; root cuts networks and fills disks
 	@$(BIN)/python -m diag.faults $(ARGS)
 

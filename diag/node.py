@@ -22,6 +22,7 @@ from typing import TypeAlias
 from diag.admin.always import Always
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
+from diag.admin.dashboard.live import Live
 from diag.admin.door import Door
 from diag.admin.exposure import require_doors
 from diag.admin.guard import Guard
@@ -45,6 +46,7 @@ from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.logs import log_file
 from diag.metrics.collector import node_registry
+from diag.metrics.history import History
 from diag.metrics.lag import LoopLag
 from diag.metrics.peers import etcd_figures, peer_traffic
 from diag.metrics.registry import Metrics
@@ -188,7 +190,9 @@ class Node:
         self, engine: Engine, reader: Reader, metrics: Metrics, lag: LoopLag, watch: StandstillWatch
     ) -> Tunnel:
         config, log = self._config, engine.log
-        lock, turns = ProfileLock(), Turns()
+        lock, turns, live, history = ProfileLock(), Turns(), Live(), History(metrics, lag)
+        history.start()
+        self._running.push_async_callback(history.stop)
         profilers = Profilers(lock, turns=turns, life=self._life)
         keeper = self._make_keeper(load_of(metrics, lag))
         windows = self._make_windows()
@@ -209,6 +213,8 @@ class Node:
             profile_lock=lock,
             keeper=keeper,
             windows=windows,
+            history=history,
+            live=live,
             guard=self._guard,
             checks=node_checks(
                 *(log, lag, data_dir, reader.features),
@@ -234,6 +240,7 @@ class Node:
         )
         self.admin_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
+        self._running.push_async_callback(live.close)
         self._running.push_async_callback(profilers.close)
         if config.profiling.continuous:
             await self._begin(always.start, always.close)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from diag.admin import (
@@ -16,7 +16,6 @@ from diag.admin import (
     doctor,
     errors,
     health,
-    home,
     hot,
     kept,
     kept_changes,
@@ -26,11 +25,19 @@ from diag.admin import (
     operation,
     profiles,
     ranges,
+    vitals,
 )
 from diag.admin.audit import Audit
 from diag.admin.background import Background
 from diag.admin.bundles import Bundles
 from diag.admin.checks import Check
+from diag.admin.dashboard import router as dashboard
+from diag.admin.dashboard.asking import Asking
+from diag.admin.dashboard.live import Live
+from diag.admin.dashboard.nodes import Nodes
+from diag.admin.dashboard.overview_page import OverviewPage
+from diag.admin.dashboard.shell import Shell
+from diag.admin.dashboard.site import Site
 from diag.admin.guard import Guard
 from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
@@ -40,6 +47,7 @@ from diag.admin.tunnel import Tunnel
 from diag.admin.views import Views
 from diag.bundle.redact import Redactor
 from diag.doctor.self_report import SelfReport
+from diag.metrics.history import History
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -52,8 +60,8 @@ class Parts:
     """What the routes read and act on. All are used on the event loop that serves the app.
 
     ``redactor`` takes secrets out of texts, and ``logs`` are the files there are, by whose they are.
-    ``peers``, ``membership`` and ``etcd``, facts of the node's etcd member for its status, stand with
-    an engine that has them.
+    ``live`` must be closed before the server stops. ``peers``, ``membership`` and ``etcd``, facts of the
+    node's etcd member for its status, stand with an engine that has them.
     """
 
     log: OrderedLog
@@ -62,6 +70,8 @@ class Parts:
     profile_lock: ProfileLock
     keeper: Keeper
     windows: Windows
+    history: History
+    live: Live
     guard: Guard
     checks: Sequence[Check]
     self_report: SelfReport
@@ -99,9 +109,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(ResponseHeaders)
     own = Tunnel(app)
     views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
-    relay = Relay(parts.log, parts.peers)
+    relay, site = Relay(parts.log, parts.peers), Site()
     app.include_router(health.router(parts.checks))
-    app.include_router(login.router(parts.guard))
+    app.include_router(login.router(parts.guard, site))
     app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))
     app.include_router(control.router(parts.log, background, relay, parts.features, parts.known_features))
     app.include_router(members.router(parts.log, parts.membership))
@@ -116,5 +126,22 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(bundles.router(made, relay))
     app.include_router(log_tail.router(parts.logs, parts.redactor, relay))
     app.include_router(hot.router(parts.profilers, relay))
-    app.include_router(home.router(parts.log, parts.profile_lock, parts.windows))
+    vital = vitals.vitals_of(parts.log, views, parts.history)
+    app.include_router(vitals.router(vital, parts.history, relay))
+    app.include_router(_dashboard(parts, relay, vital, site, Asking(app)))
     return app
+
+
+def _dashboard(parts: Parts, relay: Relay, vital: vitals.Vitals, site: Site, asking: Asking) -> APIRouter:
+    nodes = Nodes(relay, vital, parts.history)
+    shell = Shell(nodes, site)
+    overview = OverviewPage(
+        shell=shell,
+        nodes=nodes,
+        live=parts.live,
+        relay=relay,
+        log=parts.log,
+        lock=parts.profile_lock,
+        windows=parts.windows,
+    )
+    return dashboard.router(shell, overview, asking)

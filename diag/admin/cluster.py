@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from diag.admin import queries
 from diag.admin.methods import READ
-from diag.admin.relay import PARAMETERS, SOON, Everyone, Relay, missing_headers, question_of
+from diag.admin.relay import AT_HAND, PARAMETERS, SOON, Everyone, Relay, missing_headers, question_of
 from diag.admin.views import Views
 from diag.errors import MetaError, Unavailable
 from diag.metrics.exposition import OPENMETRICS_TYPE, exposition
@@ -80,7 +80,7 @@ async def _every_status(
     relay: Relay, request: Request, here: Callable[[], Awaitable[dict[str, Any]]]
 ) -> Response:
     async def there(node: NodeAddress) -> dict[str, Any]:
-        heard = await relay.hear(node, question_of(request), SOON)
+        heard = await relay.hear(node, question_of(request), AT_HAND)
         return _object(heard.content)
 
     results = await relay.everyone(here, there)
@@ -100,7 +100,7 @@ async def _every_page(relay: Relay, request: Request, registry: CollectorRegistr
         return own
 
     async def there(node: NodeAddress) -> str:
-        heard = await relay.hear(node, question_of(request), SOON)
+        heard = await relay.hear(node, question_of(request), AT_HAND)
         if heard.headers.get("content-type") != media_type:
             raise Unavailable(f"It sent {heard.headers.get('content-type')} instead of {media_type}.")
         return heard.content.decode("utf-8", "replace")

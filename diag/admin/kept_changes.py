@@ -1,7 +1,9 @@
 """Changes of the kept profiles: a new one taken or brought, another name, one forgotten."""
 
 import contextlib
+from functools import partial
 from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
@@ -10,13 +12,27 @@ from diag.admin import kept_views, queries
 from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.kept_views import at, json_response
 from diag.admin.presence import CLIENT_GONE, while_present
-from diag.admin.relay import PARAMETERS, Relay
+from diag.admin.relay import PARAMETERS, Relay, question_of
+from diag.admin.several import Every
+from diag.admin.several import take as take_every
 from diag.admin.starts import Starts
-from diag.admin.taking import ID_HEADER, REQUESTS, Taken, client_of, keep_after, parameters, take_one
-from diag.errors import InvalidRequest, MessageTooLarge, NotFound
+from diag.admin.taking import (
+    ID_HEADER,
+    PATHS,
+    REQUESTS,
+    Taken,
+    client_of,
+    keep_after,
+    parameters,
+    refuse_foreign_pictures,
+    take_one,
+)
+from diag.errors import Conflict, InvalidRequest, MessageTooLarge, NotFound
 from diag.profilers.about import checked_key, checked_name
+from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
+from diag.replication import NodeAddress, Question
 
 #: Largest profile that may be brought, in bytes as it is sent.
 MOST_BROUGHT: Final = 64 << 20
@@ -28,6 +44,9 @@ def router(profilers: Profilers, keeper: Keeper, starts: Starts, relay: Relay) -
     routes = APIRouter()
     routes.add_api_route("/debug/profiles", changes.post, methods=["POST"], response_model=None)
     routes.add_api_route("/debug/profiles/{key}", changes.rename, methods=["POST"], response_model=None)
+    routes.add_api_route(
+        "/debug/profiles/{key}/cancel", changes.cancel, methods=["POST"], response_model=None
+    )
     routes.add_api_route("/debug/profiles/{key}", changes.delete, methods=["DELETE"], response_model=None)
     return routes
 
@@ -82,28 +101,46 @@ class _Changes:
             await self._keeper.remove(started.id)  # it was being written when it was ended
         return json_response({"deleted": started.id})
 
+    async def cancel(self, request: Request, key: str) -> Response:
+        """End one that is on its way; what is kept stays."""
+        target = self._relay.one(request, queries.only(request, PARAMETERS))
+        checked_key(key)
+        if target is not None:
+            return await self._relay.pass_on(request, target, DRAWN_SECONDS)
+        started = self._starts.get(key)
+        if started is None or started.task.done():
+            raise Conflict(f"The profile {key} is not on its way; see /debug/profiles.")
+        await self._starts.remove(started)
+        with contextlib.suppress(NotFound):
+            await self._keeper.remove(started.id)  # it was being written when it was ended
+        return json_response({"cancelled": started.id})
+
     async def _start(self, request: Request) -> Response:
         kind = queries.one_of("kind", request.query_params["kind"], REQUESTS)
         known = parameters(REQUESTS[kind])
         params = queries.only(request, [*known, "kind", "name", *PARAMETERS])
-        target = self._relay.one(request, params)
+        target = self._relay.target(request, params)
         name = params.get("name")
         wanted = REQUESTS[kind].parse({key: value for key, value in params.items() if key in known})
         if name is not None:
             checked_name(name)
-        if target is not None:
+        if isinstance(target, NodeAddress):
             return await self._relay.pass_on(request, target, DRAWN_SECONDS)
+        if target is not None:
+            refuse_foreign_pictures(wanted)
         await self._new_name(params)
         who = client_of(request)
 
+        async def here() -> Capture:
+            return await take_one(self._profilers, wanted, who)
+
+        every = Every(partial(take_every, self._relay, here, _of_each(request, kind), kind, wanted.seconds))
+
         async def take(id_: str) -> Taken:
-            return await keep_after(
-                self._keeper,
-                lambda: take_one(self._profilers, wanted, who),
-                name=name,
-                nodes=lambda: (self._relay.own(),),
-                id_=id_,
+            work, nodes = (
+                (here, lambda: (self._relay.own(),)) if target is None else (every.take, every.nodes)
             )
+            return await keep_after(self._keeper, work, name=name, nodes=nodes, id_=id_)
 
         started = await self._starts.start(kind, wanted.seconds, name, take)
         return json_response(kept_views.of_started(started), 202, {**at(started.id), ID_HEADER: started.id})
@@ -116,6 +153,13 @@ class _Changes:
         self._starts.require_kept(name)
         await self._keeper.require_free(name)
         return name
+
+
+def _of_each(request: Request, kind: str) -> Question:
+    """The same profile, as each other node is asked for it."""
+    asked = question_of(request, format="folded")
+    params = [pair for pair in parse_qsl(urlsplit(asked.path).query) if pair[0] != "kind"]
+    return asked._replace(method="GET", path=f"{PATHS[kind]}?{urlencode(params)}")
 
 
 async def _body(request: Request) -> bytes:

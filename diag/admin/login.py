@@ -1,18 +1,16 @@
 """``/login``, ``/logout`` and ``/v1/whoami``: a browser shows a token once and gets a session for it."""
 
-import base64
 import json
 import logging
 import re
-from hashlib import sha256
-from html import escape
 from typing import Final
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from diag.admin import queries
+from diag.admin.dashboard.site import Site
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
 from diag.admin.own_page import why_not_own_page
@@ -22,32 +20,24 @@ from diag.admin.tokens import Token
 from diag.errors import Conflict, Forbidden, InvalidRequest, TooManyTries, Unauthenticated
 
 #: Where a browser goes that did not come from anywhere.
-HOME: Final = "/debug/home"
+HOME: Final = "/"
 _MOST_BODY = 16 << 10
 _OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:26em;margin:4em auto;padding:0 1em}"
-    "input,button{font:inherit;padding:.4em .6em;box-sizing:border-box;width:100%;margin:.3em 0 1em}"
-    "[role=alert]{border-left:4px solid #b3261e;padding-left:.8em}"
-    "@media(prefers-color-scheme:dark){body,input,button{background:#161616;color:#ddd}}"
-)
-_STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
 
 _log = logging.getLogger(__name__)
 
 
-def router(guard: Guard) -> APIRouter:
+def router(guard: Guard, site: Site) -> APIRouter:
     """POST takes a form, ``token`` and where to go ``next``, or the same as JSON."""
     routes = APIRouter()
+
+    async def shown(to: str, complaint: str | None, status: int) -> Response:
+        return await site.page("login.html", {"next": to, "complaint": complaint}, status)
 
     @routes.api_route("/login", methods=READ)
     async def page(request: Request) -> Response:
         params = queries.only(request, ["next"])
-        return _page(_own(params.get("next")), None, 200)
+        return await shown(_own(params.get("next")), None, 200)
 
     @routes.post("/login", response_model=None)
     async def login(request: Request) -> Response:
@@ -60,7 +50,7 @@ def router(guard: Guard) -> APIRouter:
             if isinstance(error, Unauthenticated):  # the others are as many as somebody likes to send
                 _log.warning("a login from %s failed: %s", host, error)
             if is_form:
-                return _page(to, str(error), error.http_status)
+                return await shown(to, str(error), error.http_status)
             raise
         caller = Caller(token.name, token.role, "session")
         response: Response = RedirectResponse(to, 303) if is_form else JSONResponse(_told(caller))
@@ -141,19 +131,3 @@ def _set_cookie(response: Response, request: Request, value: str, seconds: float
         httponly=True,
         samesite="strict",
     )
-
-
-def _page(to: str, complaint: str | None, status: int) -> HTMLResponse:
-    alert = f'<p role="alert">{escape(complaint)}</p>' if complaint else ""
-    content = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>Log in to this meta node</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>Log in to this meta node</h1>{alert}"
-        f'<form method="post" action="/login"><input type="hidden" name="next" value="{escape(to)}">'
-        '<label for="token">Token</label>'
-        '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
-        "<button>Log in</button></form></main></body></html>\n"
-    )
-    headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY}
-    return HTMLResponse(content, status, headers)

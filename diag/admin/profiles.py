@@ -1,6 +1,5 @@
 """``/debug/pprof``: one GET takes a profile of a node, or of all at once, keeps it and draws it."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -11,16 +10,21 @@ from diag.admin.answers import answer, archived, form_of
 from diag.admin.methods import READ
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, SOON, Everyone, Relay, missing_headers, question_of
-from diag.admin.several import MARGIN, combined, take
-from diag.admin.several import Taken as Several
-from diag.admin.taking import REQUESTS, ProfileRequest, Taken, client_of, keep_after, parameters, take_one
-from diag.errors import InvalidRequest
+from diag.admin.several import MARGIN, Every, take
+from diag.admin.taking import (
+    REQUESTS,
+    Taken,
+    client_of,
+    keep_after,
+    parameters,
+    refuse_foreign_pictures,
+    take_one,
+)
 from diag.profilers.about import checked_name
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lifelong import MODES
-from diag.profilers.requests import TraceRequest
 from diag.replication import NodeAddress
 
 
@@ -63,7 +67,7 @@ async def _profile(
     if isinstance(target, NodeAddress):
         return await relay.pass_on(request, target, wanted.seconds + 2 * MARGIN)
     if target is not None:
-        _refuse_foreign_pictures(wanted)
+        refuse_foreign_pictures(wanted)
     await keeper.require_free(name)
 
     async def here() -> Capture:
@@ -74,9 +78,9 @@ async def _profile(
             taken = await keep_after(keeper, here, name=name, nodes=lambda: (relay.own(),))
             return taken.mark(await _of_one(taken.capture, form, relay.own()))
         question = question_of(request, format="folded")
-        every = _Every(partial(take, relay, here, question, kind, wanted.seconds))
+        every = Every(partial(take, relay, here, question, kind, wanted.seconds))
         taken = await keep_after(keeper, every.take, name=name, nodes=every.nodes)
-        return await every.answer(taken, form)
+        return await _of_every(every, taken, form)
 
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 
@@ -100,31 +104,13 @@ async def _memory(request: Request, profilers: Profilers, keeper: Keeper, relay:
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 
 
-class _Every:
-    """One profile of all nodes at once; ``take`` comes first."""
-
-    def __init__(self, work: Callable[[], Awaitable[Several]]) -> None:
-        self._work = work
-
-    async def take(self) -> Capture:
-        self._parts = await self._work()
-        return combined(self._parts)
-
-    def nodes(self) -> tuple[int, ...]:
-        return tuple(self._parts.captures)
-
-    async def answer(self, taken: Taken, form: str) -> Response:
-        if form == "zip":
-            response = await archived(taken.capture, self._parts.captures)
-        else:
-            response = await answer(taken.capture, form, *self._parts.captures)
-        response.headers.update(missing_headers(self._parts.missing))
-        return taken.mark(response)
-
-
-def _refuse_foreign_pictures(wanted: ProfileRequest) -> None:
-    if isinstance(wanted, TraceRequest) and wanted.renderer == "flameprof":
-        raise InvalidRequest("renderer=flameprof draws one node; with node=all leave it out, or name a node.")
+async def _of_every(every: Every, taken: Taken, form: str) -> Response:
+    if form == "zip":
+        response = await archived(taken.capture, every.parts.captures)
+    else:
+        response = await answer(taken.capture, form, *every.nodes())
+    response.headers.update(missing_headers(every.parts.missing))
+    return taken.mark(response)
 
 
 async def _threads(request: Request, relay: Relay, profilers: Profilers) -> Response:

@@ -34,6 +34,9 @@ MISSING_HEADER: Final = "X-Nodes-Missing"
 #: Seconds within which a node says what it has at hand.
 SOON: Final = 3.0
 
+#: The same where several nodes are asked at once, and one that is stuck must not hold up the rest.
+AT_HAND: Final = 0.9
+
 # Seconds between two parts of a body that is passed on.
 _PART_SECONDS = 30.0
 _PASSED_HEADERS = ("accept", "user-agent", "authorization")

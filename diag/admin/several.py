@@ -51,6 +51,22 @@ async def take(
     return Taken(captures, missing)
 
 
+class Every:
+    """One profile of all nodes at once; ``take`` comes first, then ``parts`` says who delivered."""
+
+    parts: Taken
+
+    def __init__(self, work: Callable[[], Awaitable[Taken]]) -> None:
+        self._work = work
+
+    async def take(self) -> Capture:
+        self.parts = await self._work()
+        return combined(self.parts)
+
+    def nodes(self) -> tuple[int, ...]:
+        return tuple(self.parts.captures)
+
+
 async def _while_alive(relay: Relay, node: NodeAddress, work: Coroutine[Any, Any, Heard]) -> Heard:
     """The outcome of ``work``, unless the node does not even say that it is alive.
 

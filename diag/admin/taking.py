@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from diag.admin.relay import plain
+from diag.errors import InvalidRequest
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper, Kept
@@ -20,6 +21,8 @@ REQUESTS: Final[Mapping[str, type[ProfileRequest]]] = {
     "heap": HeapRequest,
     "trace": TraceRequest,
 }
+#: Where each is taken while the client waits.
+PATHS: Final = {"cpu": "/debug/pprof/profile", "heap": "/debug/pprof/heap", "trace": "/debug/pprof/trace"}
 _WHAT: Final = {"cpu": "CPU profile", "heap": "memory profile", "trace": "call trace"}
 
 #: Of a profile that is kept, and of one that is not: why.
@@ -41,6 +44,12 @@ class Taken:
         if self.kept.reason:
             response.headers[NOT_KEPT_HEADER] = plain(self.kept.reason)
         return response
+
+
+def refuse_foreign_pictures(wanted: ProfileRequest) -> None:
+    """InvalidRequest for what only one node can be asked for."""
+    if isinstance(wanted, TraceRequest) and wanted.renderer == "flameprof":
+        raise InvalidRequest("renderer=flameprof draws one node; with node=all leave it out, or name a node.")
 
 
 async def take_one(profilers: Profilers, wanted: ProfileRequest, who: str) -> Capture:

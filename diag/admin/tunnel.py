@@ -31,15 +31,19 @@ _PARTS_AHEAD = 4
 
 
 class Tunnel:
-    """Answers with ``app``. Cancelling a call, or closing its body, cancels the work."""
+    """Answers with ``app``. Cancelling a call, or closing its body, cancels the work.
 
-    def __init__(self, app: ASGIApp) -> None:
+    With ``of_a_peer`` false the node asks itself, and its question may be passed on.
+    """
+
+    def __init__(self, app: ASGIApp, *, of_a_peer: bool = True) -> None:
         self._app = app
+        self._of_a_peer = of_a_peer
         self._running: set[_Exchange] = set()
 
     async def __call__(self, question: Question) -> Answer:
         """The answer, as soon as its head is there. Unavailable when the app ends without one."""
-        exchange = _Exchange(self._app, _scope(question))
+        exchange = _Exchange(self._app, {**_scope(question), OF_A_PEER: self._of_a_peer})
         self._running.add(exchange)
         exchange.when_ended(lambda: self._running.discard(exchange))
         try:
@@ -131,7 +135,6 @@ def _scope(question: Question) -> Scope:
         ],
         "client": None,
         "server": None,
-        OF_A_PEER: True,
         **({} if caller is None else {CALLER: caller}),
     }
 

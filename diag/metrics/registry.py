@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from diag.metrics.delays import Histogram, Summary
+from diag.metrics.recent import Recent
 
 CallKind = Literal["read", "write", "other"]
 StreamKind = Literal["get", "mget", "list"]
@@ -35,6 +36,7 @@ class Metrics:
         self.delay_read = Histogram()
         self.delay_write = Histogram()
         self.delay_summary = Summary(clock)
+        self.recent = Recent()
         self._delays: list[float] = []
         self._read_delays: list[float] = []
         self._write_delays: list[float] = []
@@ -93,11 +95,12 @@ class Metrics:
         self.watchers += by
 
     def fold(self) -> None:
-        """Move the delays kept aside into the histograms and the summary."""
+        """Move the delays kept aside into the histograms, the summary and the recent ones."""
         _drain(self._read_delays, self.delay_read.add)
         _drain(self._write_delays, self.delay_write.add)
         if self._delays:
             self.delay_summary.add(self._delays)
+            self.recent.add(self._delays)
         _drain(self._delays, self.delay_all.add)
 
 

@@ -65,12 +65,13 @@ class MemberLog(LocalLog):
 
 
 class TunnelPeers:
-    """Reaches the other nodes by their tunnels. ``down`` refuse, ``frozen`` never answer."""
+    """Reaches the other nodes by their tunnels. ``down`` refuse, ``frozen`` never answer, some lie."""
 
     def __init__(self) -> None:
         self.tunnels: dict[int, Tunnel] = {}
         self.down: set[int] = set()
         self.frozen: set[int] = set()
+        self.lies: dict[int, bytes] = {}
         self.asked: list[tuple[int, Question]] = []
 
     async def ask(self, node_id: int, question: Question) -> Answer:
@@ -79,6 +80,8 @@ class TunnelPeers:
             raise Unavailable(f"Node {node_id} is not reachable.")
         if node_id in self.frozen:
             await asyncio.Event().wait()
+        if node_id in self.lies:
+            return Answer(200, {}, _said(self.lies[node_id]))
         if node_id not in self.tunnels:
             raise NotFound(f"Node {node_id} is no member.")
         return await self.tunnels[node_id](question)
@@ -100,6 +103,10 @@ class TwoOrMore:
         if node_id == LEADER:
             raise Conflict("Node 1 is the last voter; a cluster needs one.")
         self.asked.append(("remove", node_id))
+
+
+async def _said(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 @dataclass

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from diag.admin.app import Parts, create_app
 from diag.admin.checks import node_checks
+from diag.admin.dashboard.live import Live
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
@@ -24,6 +25,7 @@ from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.kv.view import Reader
 from diag.metrics.collector import node_registry
+from diag.metrics.history import History
 from diag.metrics.lag import LoopLag
 from diag.metrics.registry import Metrics
 from diag.profilers.hub import Profilers
@@ -52,6 +54,8 @@ class Served:
     shelf: Shelf
     windows: Windows
     course: Course
+    history: History
+    live: Live
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -83,6 +87,7 @@ async def serving(
     watch, course = StandstillWatch(lag), Course(Standing)
     watch.start()
     await course.start()
+    history, live = History(metrics, lag), Live()
     profilers = Profilers(lock)
     shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)
     shelf.clean()
@@ -95,6 +100,8 @@ async def serving(
         profile_lock=lock,
         keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag)),
         windows=windows,
+        history=history,
+        live=live,
         guard=guard or Guard(TOKEN),
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
         self_report=SelfReport(
@@ -124,7 +131,8 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(app, http, port, log, metrics, profilers, lock, shelf, windows, course)
+        yield Served(*(app, http, port, log, metrics, profilers, lock, shelf, windows, course, history, live))
+    await live.close()
     await profilers.close()
     await server.stop()
     await course.stop()

@@ -97,7 +97,7 @@ async def test_metrics_as_openmetrics_when_accepted(node: Served) -> None:
 
 
 async def test_an_unknown_path_says_where_the_known_ones_are(node: Served) -> None:
-    for path in ("/", "/v1", "/v1/cluster/node", "/debug", "/debug/pprof/nothing"):
+    for path in ("/v1", "/v1/cluster/node", "/debug", "/debug/pprof/nothing", "/ui"):
         response = await node.http.get(path)
         assert response.status_code == 404, path
         assert path in response.text

@@ -227,3 +227,42 @@ async def test_gzip_of_a_thousand_times_its_size_is_read_away_from_the_node(node
     response = await node.http.post(KEPT, content=bomb)
     assert response.status_code == 400, response.text
     assert (await node.http.get("/v1/health")).status_code == 200
+
+
+async def test_one_on_its_way_is_cancelled_and_one_that_is_kept_is_not(node: Served) -> None:
+    id_ = (await start(node, seconds="300", name="long")).json()["id"]
+    assert node.lock.holder() is not None
+    assert (await node.http.post(f"{KEPT}/long/cancel")).json() == {"cancelled": id_}
+    assert node.lock.holder() is None
+    kept = (await node.http.post(KEPT, params={"name": "kept"}, content=b"main 1\n")).json()["id"]
+    for key in (id_, kept, "kept", "nothing"):
+        refused = await node.http.post(f"{KEPT}/{key}/cancel")
+        assert (refused.status_code, "not on its way" in refused.text) == (409, True)
+    assert [one["id"] for one in (await node.http.get(KEPT)).json()] == [kept]
+
+
+async def test_one_of_another_node_is_cancelled(cluster: Cluster) -> None:
+    params = {**START, "seconds": "300", "node": "2"}
+    id_ = (await cluster.first.http.post(KEPT, params=params)).json()["id"]
+    assert (await cluster.first.http.post(f"{KEPT}/{id_}/cancel")).status_code == 409
+    assert (await cluster.first.http.post(f"{KEPT}/{id_}/cancel?node=2")).json() == {"cancelled": id_}
+    assert cluster.nodes[2].lock.holder() is None
+
+
+async def test_one_of_all_nodes_has_a_frame_for_each_that_delivers(cluster: Cluster) -> None:
+    cluster.peers.down.add(3)
+    response = await cluster.first.http.post(KEPT, params={**START, "seconds": "0.3", "node": "all"})
+    assert response.status_code == 202
+    about = (await ended(cluster.first, response.json()["id"])).json()
+    assert 1 in about["nodes"]
+    assert any(note.startswith("Node 3 is missing: ") for note in about["notes"])
+    folded = await cluster.first.http.get(f"{KEPT}/{about['id']}?format=folded")
+    assert {line.partition(";")[0] for line in folded.text.splitlines()} == {
+        f"node {n}" for n in about["nodes"]
+    }
+    asked = [question.path for node_id, question in cluster.peers.asked if node_id == 2]
+    assert any(path.startswith("/debug/pprof/profile?") and "kind=" not in path for path in asked)
+    refused = await cluster.first.http.post(
+        KEPT, params={"kind": "trace", "renderer": "flameprof", "node": "all"}
+    )
+    assert (refused.status_code, "renderer=flameprof draws one node" in refused.text) == (400, True)

@@ -40,7 +40,7 @@ async def test_nobody_is_logged_in_at_first(closed: Served) -> None:
 
 async def test_a_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_sends(closed: Served) -> None:
     response = await log_in(closed, "profile")
-    assert (response.status_code, response.headers["location"]) == (303, "/debug/home")
+    assert (response.status_code, response.headers["location"]) == (303, "/")
     cookie = response.headers["set-cookie"]
     assert TOKENS["profile"] not in cookie
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
@@ -57,11 +57,11 @@ async def test_a_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_s
     ("to", "location"),
     [
         ("/debug/profiles?kind=cpu", "/debug/profiles?kind=cpu"),
-        ("//evil.example", "/debug/home"),
-        ("/\\evil.example", "/debug/home"),
-        ("https://evil.example", "/debug/home"),
-        ("/x\r\nset-cookie: a=b", "/debug/home"),
-        ("", "/debug/home"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/x\r\nset-cookie: a=b", "/"),
+        ("", "/"),
     ],
 )
 async def test_a_login_leads_to_a_place_of_this_node_alone(closed: Served, to: str, location: str) -> None:

@@ -1,0 +1,94 @@
+"""Pages from templates, and the files that they load, all from here: nothing comes from elsewhere.
+
+The template engine is loaded with the first page, away from the event loop: a node that nobody looks at does
+without it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import Response
+
+from diag.errors import NotFound
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+#: Nothing inline, nothing from elsewhere; pictures are framed, each under a policy of its own.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_KEPT: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+_HERE: Final = Path(__file__).parent
+_TYPES: Final = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+class Site:
+    """Made once; reads its files when they are first wanted."""
+
+    def __init__(self) -> None:
+        self._environment: asyncio.Task[Environment] | None = None
+
+    async def page(
+        self,
+        template: str,
+        values: Mapping[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The page ``template`` with ``values``, each of them text and never markup."""
+        if self._environment is None:
+            self._environment = asyncio.create_task(asyncio.to_thread(_environment, self.stamp))
+        environment = await asyncio.shield(self._environment)
+        content = environment.get_template(template).render(values)
+        return Response(
+            content, status, media_type="text/html; charset=utf-8", headers={**_HEADERS, **(headers or {})}
+        )
+
+    def asset(self, name: str) -> Response:
+        """A file that pages load. NotFound for any other name."""
+        content = self._assets.get(name)
+        if content is None:
+            raise NotFound(f"There is no file {name!r} here; there are {', '.join(self._assets)}.")
+        return Response(content, headers={"Content-Type": _TYPES[Path(name).suffix], **_KEPT})
+
+    @cached_property
+    def stamp(self) -> str:
+        """Names the files' content, so that a browser asks again for those of another version."""
+        return hashlib.sha256(b"".join(self._assets.values())).hexdigest()[:12]
+
+    @cached_property
+    def _assets(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted((_HERE / "assets").iterdir())}
+
+
+def _environment(stamp: str) -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["stamp"] = stamp
+    for name in environment.list_templates():
+        environment.get_template(name)
+    return environment
