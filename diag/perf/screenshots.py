@@ -20,8 +20,8 @@ from diag.perf.node_process import free_ports
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-#: Names of the profiles that are compared: of a light load, and of a heavier one.
-BEFORE, AFTER = "before-upgrade", "after-upgrade"
+#: The name of the profile that is shown.
+PROFILE = "evening"
 _PROFILE_SECONDS = 8
 _PATIENCE_MS = 60_000
 
@@ -37,9 +37,8 @@ class Shot(NamedTuple):
 
 
 SHOTS: Final = (
-    Shot("dashboard.png", "/", "light", (1180, 860), ".chart path.line"),
-    Shot("profile.png", f"/ui/profiles/{AFTER}", "dark", (1180, 880), "iframe.picture"),
-    Shot("diff.png", f"/ui/diff?base={BEFORE}&new={AFTER}", "light", (1180, 760), "iframe.picture"),
+    Shot("dashboard.png", "/", "light", (1180, 760), ".chart path.line"),
+    Shot("profile.png", f"/ui/profiles/{PROFILE}", "dark", (1180, 880), "iframe.picture"),
     Shot("phone.png", "/", "dark", (400, 700), ".chart path.line"),
 )
 
@@ -51,10 +50,9 @@ def take(directory: Path, out: Path, seconds: float) -> list[Path]:
         admin = nodes[0].admin
         with KvLoad(directory, nodes[0].grpc, in_flight=2):
             time.sleep(seconds / 2)
-            _profile(admin, BEFORE)
         with KvLoad(directory, nodes[0].grpc, in_flight=32):
             time.sleep(seconds / 2)
-            _profile(admin, AFTER)
+            _profile(admin, PROFILE)
             with _browser() as browser:
                 return [_shoot(browser, f"http://{admin}", shot, out) for shot in SHOTS]
 

@@ -86,12 +86,15 @@ async def test_axe_finds_no_violation_in_any_light_and_width(
     cluster.peers.down.add(3)
     options = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
     page, complaints = await opened(browser, address(cluster.first), **options)
-    for path in ("/", "/debug/home"):
+    for path in ("/debug/home", "/"):
         await page.goto(address(cluster.first, path))
         assert await violations(page, axe) == []
         assert await wider_than_seen(page) <= 0
         dark = await background(page) == "rgb(15, 19, 24)"
         assert dark == (scheme == "dark")
+    for other in (700, 1000, 1153, 1200) if width > 400 else ():
+        await page.set_viewport_size({"width": other, "height": 800})
+        assert await wider_than_seen(page) <= 0, other
     assert complaints.said == []
 
 
