@@ -50,6 +50,7 @@ from diag.metrics.history import History
 from diag.metrics.lag import LoopLag
 from diag.metrics.peers import etcd_figures, peer_traffic
 from diag.metrics.registry import Metrics
+from diag.metrics.slow import SlowRequests
 from diag.profilers.about import Load
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
@@ -85,6 +86,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._running = AsyncExitStack()
+        self._slow = SlowRequests(config.admin.slow_ms / 1000)
         self._life = MemoryFromStart() if config.profiling.memory_from_start else None
         self.grpc_address = ""
         self.admin_address = ""
@@ -164,7 +166,11 @@ class Node:
     ) -> None:
         config = self._config
         server = RpcServer(
-            MetaService(engine.log, reader, hub, HandshakeAuth(), metrics, _clock_ms, version=self.version()),
+            MetaService(
+                *(engine.log, reader, hub, HandshakeAuth(), metrics, _clock_ms),
+                version=self.version(),
+                slow=self._slow,
+            ),
             config.grpc_api_address,
             transport=config.grpc_transport,
             tls=_tls(config.grpc_tls_server_cert, config.grpc_tls_server_key),
@@ -216,6 +222,7 @@ class Node:
             history=history,
             live=live,
             guard=self._guard,
+            slow=self._slow,
             checks=node_checks(
                 *(log, lag, data_dir, reader.features),
                 removed=cluster.removed if cluster else lambda: None,

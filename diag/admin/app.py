@@ -25,6 +25,7 @@ from diag.admin import (
     operation,
     profiles,
     ranges,
+    slow,
     vitals,
 )
 from diag.admin.audit import Audit
@@ -48,6 +49,7 @@ from diag.admin.views import Views
 from diag.bundle.redact import Redactor
 from diag.doctor.self_report import SelfReport
 from diag.metrics.history import History
+from diag.metrics.slow import SlowRequests
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -73,6 +75,7 @@ class Parts:
     history: History
     live: Live
     guard: Guard
+    slow: SlowRequests
     checks: Sequence[Check]
     self_report: SelfReport
     redactor: Redactor
@@ -129,6 +132,7 @@ def create_app(parts: Parts) -> FastAPI:
     vital = vitals.vitals_of(parts.log, views, parts.history)
     app.include_router(vitals.router(vital, parts.history, relay))
     app.include_router(_dashboard(parts, relay, vital, site, Asking(app)))
+    app.include_router(slow.router(parts.slow, relay))
     return app
 
 

@@ -81,6 +81,7 @@ RULES: Final = (
         "GET /debug/doctor",
         "GET /debug/doctor/facts",
         "GET /debug/bundle",
+        "GET /debug/slow",
         "GET /debug/profiles",
         "GET /debug/profiles/{key}",
         "GET /debug/profiles/{base}/diff/{new}",

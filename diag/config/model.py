@@ -192,13 +192,15 @@ class Admin(Section):
 
     ``tokens_file`` holds tokens with roles, and closes all but health checks to everybody else, this machine
     too. Without it loopback may do everything, and whoever has ``token`` or the one of ``token_file``.
-    An address beyond loopback without any of them needs ``without_keys``.
+    An address beyond loopback without any of them needs ``without_keys``. Calls of clients that take
+    ``slow_ms`` and more are kept for ``/debug/slow``; 0 keeps none.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
     tokens_file: Path | None = None
     without_keys: bool = False
+    slow_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 300
 
 
 class ProfilingTriggers(Section):

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from diag.errors import (
@@ -38,6 +39,7 @@ from diag.replication.read_index import ReadIndex
 from diag.replication.record import BeginSnapshot, LogCommand
 from diag.replication.source import Head
 from diag.replication.sources import Sources
+from diag.replication.stages import passed
 from diag.replication.tail import Tail
 from diag.replication.view import View
 
@@ -147,15 +149,21 @@ class ClusterLog:
         """Order, make durable and apply. After Unavailable or NotInTime its fate is not known."""
         self._check_running()
         validate(command)
-        return await self._proposer.propose(command)
+        proposed = self._proposer.propose(command)
+        reply = await proposed
+        passed(self._proposer.stages(proposed))
+        return reply
 
     async def read_index(self) -> int:
         """The applied index, as new as anything acknowledged anywhere before the call."""
         self._check_running()
         if self._strict:
             await self._proposer.propose(Blank())
-            return self._applier.figures.applied.index
-        return await self._reads.wait()
+            index = self._applier.figures.applied.index
+        else:
+            index = await self._reads.wait()
+        passed((("read index", perf_counter()),))
+        return index
 
     async def snapshot(self) -> SnapshotFacts:
         """Every node writes one; this node's, durable."""

@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from diag.errors import MessageTooLarge, MetaError, NoSpace, Unavailable
 from diag.kv.commands import Reply
 from diag.replication.source import LogSource
 from diag.replication.sources import Sources
+from diag.replication.stages import Stages
 
 #: Seconds a record stays without an answer before it is written again.
 _RESEND = 0.1
@@ -30,7 +32,10 @@ class Proposal(NamedTuple):
 
 @dataclass
 class Flight:
-    """A record and who waits for it. ``back`` is done once it came back, or nobody is to wait any more."""
+    """A record and who waits for it. ``back`` is done once it came back, or nobody is to wait any more.
+
+    ``loaded`` and ``logged`` say by ``perf_counter`` when it was made, and known to be in the log.
+    """
 
     number: int
     record: bytes
@@ -38,6 +43,13 @@ class Flight:
     back: "asyncio.Future[None]"
     impatience: asyncio.TimerHandle | None = None
     kick: asyncio.TimerHandle | None = None
+    loaded: float = field(default_factory=perf_counter)
+    logged: float | None = None
+
+    def stages(self) -> Stages:
+        """What its commands passed, now that it is applied."""
+        now = perf_counter()
+        return (("queue", self.loaded), ("propose", self.logged or now), ("apply", now))
 
     def end(self) -> None:
         """Nothing more is to come of it."""
@@ -81,6 +93,7 @@ class Writer:
             else:
                 if revision is not None and not flight.back.done():
                     self._expect(flight, revision)
+                flight.logged = perf_counter()
                 return
 
     async def _send(self, source: LogSource, flight: Flight) -> int | None:

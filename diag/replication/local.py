@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import NamedTuple
 
 from diag.errors import Conflict, InvalidRequest, MetaError, NoSpace, StoreError, Unavailable
@@ -24,6 +25,7 @@ from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.store import Position, ReadTxn, Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.facts import snapshot_facts
+from diag.replication.stages import Stages, passed
 
 #: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
 MAX_BATCH = 2048
@@ -36,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 class _Proposal(NamedTuple):
     command: Command
-    done: "asyncio.Future[Reply]"
+    done: "asyncio.Future[tuple[Reply, Stages]]"
 
 
 class _Figures(NamedTuple):
@@ -53,6 +55,7 @@ class _Batch(NamedTuple):
     proposals: Sequence[_Proposal]
     results: Sequence[tuple[Reply, list[Change]] | MetaError]
     figures: _Figures
+    stages: Stages
 
 
 class LocalLog:
@@ -132,13 +135,15 @@ class LocalLog:
         if self._state != "Leader":
             raise Unavailable("This node is starting or stopping and takes no writes; try again.")
         validate(command)
-        done: asyncio.Future[Reply] = self._loop.create_future()
+        done: asyncio.Future[tuple[Reply, Stages]] = self._loop.create_future()
         if not self._gathered:
             # At the end of this round of the loop, so that all who are ready go in one hand-over.
             self._loop.call_soon(self._hand_over)
         self._gathered.append(_Proposal(command, done))
         self._pending += 1
-        return await done
+        reply, stages = await done
+        passed(stages)
+        return reply
 
     async def read_index(self) -> int:
         """The applied index; the store of a single node is always as new as its log."""
@@ -256,26 +261,31 @@ class LocalLog:
             return self._failed_batch(proposals, known)
 
     def _commit_together(self, proposals: list[_Proposal]) -> _Batch:
+        began = perf_counter()
         with self._store.write() as txn:
             now_ms = self._clock_ms()
             results = [apply(txn, proposal.command, now_ms) for proposal in proposals]
             index = txn.applied().index + len(proposals)
             txn.set_applied(Position(self._term, self._node.node_id, index))
             figures = _figures(txn)
+            applied = perf_counter()
         self._committed = figures
-        return _Batch(proposals, results, figures)
+        stages = (("queue", began), ("apply", applied), ("fsync", perf_counter()))
+        return _Batch(proposals, results, figures, stages)
 
     def _commit_apart(self, proposals: list[_Proposal]) -> _Batch:
+        began = perf_counter()
         parts = [self._commit([proposal]) for proposal in proposals]
-        return _Batch(proposals, [part.results[0] for part in parts], self._committed)
+        stages = (("queue", began), ("apply", perf_counter()))
+        return _Batch(proposals, [part.results[0] for part in parts], self._committed, stages)
 
     def _failed_batch(self, proposals: list[_Proposal], failure: MetaError) -> _Batch:
-        return _Batch(proposals, [failure] * len(proposals), self._committed)
+        return _Batch(proposals, [failure] * len(proposals), self._committed, ())
 
     # Below: on the loop.
 
     def _resolve(self, batch: _Batch) -> None:
-        proposals, results, figures = batch
+        proposals, results, figures, stages = batch
         applied = figures.applied
         failed = sum(isinstance(result, MetaError) for result in results)
         index = applied.index - (len(results) - failed)
@@ -295,7 +305,7 @@ class LocalLog:
             if isinstance(result, MetaError):
                 done.set_exception(_again(result))
             else:
-                done.set_result(result[0])
+                done.set_result((result[0], stages))
         self._snapshot_if_due()
 
     def _tell(self, listeners: Sequence[Callable[[Applied], None]], applied: Applied) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from itertools import takewhile
+from weakref import WeakKeyDictionary
 
 from diag.errors import Conflict, MessageTooLarge, MetaError, NoSpace, NotInTime, Unavailable
 from diag.kv.commands import Reply
@@ -17,6 +18,7 @@ from diag.replication.flight import Flight, Proposal, Writer, fail, hear
 from diag.replication.machine import Outcome
 from diag.replication.record import Author, Enter, LogCommand, encode, encode_command
 from diag.replication.sources import Sources
+from diag.replication.stages import Stages
 
 #: A record ends with the command that brings it here, so that no record holds the others for long.
 _RECORD_BYTES = 1 << 20
@@ -58,6 +60,7 @@ class Proposer:
         self._landed = asyncio.Event()
         self._flights: dict[int, Flight] = {}  # by number; all but the last are in the log
         self._refused: MetaError | None = None
+        self._stages: WeakKeyDictionary[asyncio.Future[Reply], Stages] = WeakKeyDictionary()
         self.failed = 0
 
     @property
@@ -82,6 +85,10 @@ class Proposer:
         self._waiting_bytes += len(encoded)
         self._some.set()
         return done
+
+    def stages(self, reply: "asyncio.Future[Reply]") -> Stages:
+        """What the command of ``reply`` passed, once that is here."""
+        return self._stages.get(reply, ())
 
     async def enter(self, after: bytes, *more: LogCommand) -> None:
         """Become the one process that writes for this node, after ``after``. Conflict when another did.
@@ -197,12 +204,14 @@ class Proposer:
             self.refuse(fenced)
             self._some.set()  # the run ends by it
             return
+        stages = flight.stages()
         for proposal, result in zip(flight.proposals, outcome.results, strict=True):
             done = proposal.done
             if isinstance(result, MetaError):
                 self.failed += 1
                 fail(done, result)
             elif not done.done():  # else its caller was cancelled; the command is applied all the same
+                self._stages[done] = stages
                 done.set_result(result[0])
 
     def _lose_patience(self, flight: Flight) -> None:

@@ -6,7 +6,9 @@ sizes to the metrics without encoding anything twice.
 """
 
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
 from time import perf_counter
 from typing import Any, Literal, NamedTuple, NoReturn, Protocol, TypeAlias, TypeVar
 
@@ -16,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 
 from diag.errors import InvalidRequest, MessageTooLarge, MetaError, NotLeader
 from diag.metrics.registry import CallKind, Metrics
+from diag.rpc.slow_calls import SlowCalls, Tell
 from diag.rpc.wire import Metadata
 
 LEADER_KEY = "x-databend-meta-leader-grpc-endpoint"
@@ -75,15 +78,20 @@ class Dispatcher:
     """Makes the transport's handlers out of the service's methods.
 
     ``limit`` is the largest message a client accepts, in bytes; ``trailers`` are what goes with
-    an error's status.
+    an error's status. ``slow`` hears of slow calls of the methods that are given a name.
     """
 
     def __init__(
-        self, metrics: Metrics, limit: int, trailers: "Callable[[MetaError], Metadata] | None" = None
+        self,
+        metrics: Metrics,
+        limit: int,
+        trailers: "Callable[[MetaError], Metadata] | None" = None,
+        slow: SlowCalls | None = None,
     ) -> None:
         self._metrics = metrics
         self._limit = limit
         self._trailers = trailers or leader_trailers
+        self._slow = slow
 
     def unary(
         self,
@@ -92,15 +100,18 @@ class Dispatcher:
         kind: CallKind,
         check: Check | None = None,
         advice: Advice | None = None,
+        name: str | None = None,
     ) -> Handler:
         """One request, one reply. ``check`` sees the call's metadata first; ``advice`` is for its reply."""
         metrics, limit, trailers, parse = self._metrics, self._limit, self._trailers, request.FromString
+        slow_after, tell = self._account(name, request)
 
         async def call(payload: bytes, context: Context) -> bytes:
             started = perf_counter()
             metrics.request_started()
             metrics.received(len(payload))
             ok = False
+            failure = None
             try:
                 if check is not None:
                     check(context.invocation_metadata())
@@ -110,9 +121,13 @@ class Dispatcher:
                 metrics.sent(len(reply))
                 ok = True
             except Exception as error:  # noqa: BLE001  every one becomes a status
+                failure = error
                 await _refuse(context, error, trailers)
             finally:
-                metrics.request_finished(kind, perf_counter() - started, ok)
+                seconds = perf_counter() - started
+                metrics.request_finished(kind, seconds, ok)
+                if seconds >= slow_after:
+                    tell(payload, context.invocation_metadata(), started, ok, failure)
             return reply
 
         return Handler("unary", call)
@@ -126,6 +141,7 @@ class Dispatcher:
         *,
         bounded: bool = True,
         advice: Advice | None = None,
+        name: str | None = None,
     ) -> Handler:
         """One request, any number of replies; ``bounded`` ones are within the limit of a message."""
         metrics, parse = self._metrics, request.FromString
@@ -135,7 +151,8 @@ class Dispatcher:
             return parse(payload)
 
         limit = self._limit if bounded else None
-        return Handler("stream", self._streaming(decode, method, kind, check, limit, advice))
+        account = self._account(name, request)
+        return Handler("stream", self._streaming(decode, method, kind, check, limit, advice, account))
 
     def exchange(
         self,
@@ -152,7 +169,8 @@ class Dispatcher:
                 metrics.received(len(payload))
                 yield parse(payload)
 
-        return Handler("exchange", self._streaming(decode, method, kind, check, self._limit))
+        account = self._account(None, request)  # such a call lasts as long as its client likes
+        return Handler("exchange", self._streaming(decode, method, kind, check, self._limit, None, account))
 
     def _streaming(
         self,
@@ -161,14 +179,17 @@ class Dispatcher:
         kind: CallKind,
         check: Check | None,
         limit: int | None,
-        advice: Advice | None = None,
+        advice: Advice | None,
+        account: "tuple[float, Tell]",
     ) -> Callable[[Any, Context], Coroutine[Any, Any, None]]:
         metrics, trailers = self._metrics, self._trailers
+        slow_after, tell = account
 
         async def call(incoming: Any, context: Context) -> None:
             started = perf_counter()
             metrics.request_started()
             ok = False
+            failure = None
             try:
                 if check is not None:
                     check(context.invocation_metadata())
@@ -179,11 +200,21 @@ class Dispatcher:
             except grpc.aio.InternalError:
                 pass  # grpcio's word for a write to a client that is gone; there is nobody to tell
             except Exception as error:  # noqa: BLE001  every one becomes a status
+                failure = error
                 await _refuse(context, error, trailers)
             finally:
-                metrics.request_finished(kind, perf_counter() - started, ok)
+                seconds = perf_counter() - started
+                metrics.request_finished(kind, seconds, ok)
+                if seconds >= slow_after:
+                    tell(incoming, context.invocation_metadata(), started, ok, failure)
 
         return call
+
+    def _account(self, name: str | None, request: type[Message]) -> "tuple[float, Tell]":
+        """From how many seconds on a call is slow, and who hears of it then."""
+        if self._slow is None or name is None:
+            return math.inf, _nobody
+        return self._slow.threshold, partial(self._slow.tell, name, request.FromString)
 
 
 class _ContextSink:
@@ -230,6 +261,10 @@ def _check_size(data: bytes, limit: int | None) -> None:
             f"the reply is {len(data)} bytes, above the limit of {limit} bytes a message; "
             "a write it answers was made"
         )
+
+
+def _nobody(payload: bytes, metadata: Metadata | None, started: float, ok: bool, error: object) -> None:
+    pass
 
 
 def leader_trailers(error: MetaError) -> Metadata:

@@ -8,6 +8,7 @@ from diag.kv.commands import Transacted, Upsert, Upserted
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.metrics.registry import Metrics
+from diag.metrics.slow import SlowRequests
 from diag.replication import OrderedLog
 from diag.rpc import translate
 from diag.rpc.answerable import Answerable
@@ -26,6 +27,7 @@ from diag.rpc.json_kv import (
 )
 from diag.rpc.reads import Reads
 from diag.rpc.shortcut import Shortcut, ShortReads
+from diag.rpc.slow_calls import SlowCalls
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
 from diag.rpc.wire import Metadata
@@ -37,7 +39,8 @@ class MetaService:
     """The service over an ordered log and the store behind it.
 
     The node feeds ``hub`` from the log. ``clock_ms`` decides what has expired
-    for readers. ``version`` is what GetClusterStatus calls the binary's version.
+    for readers. ``version`` is what GetClusterStatus calls the binary's version;
+    ``slow`` hears of slow calls.
     """
 
     def __init__(
@@ -50,16 +53,18 @@ class MetaService:
         clock_ms: Callable[[], int],
         *,
         version: str = "260304.0.0",
+        slow: SlowRequests | None = None,
     ) -> None:
         self._log = log
         self._auth = auth
         self._metrics = metrics
         self._clock_ms = clock_ms
         self._version = version
+        self._slow = SlowCalls(slow) if slow is not None else None
         self._reads = Reads(log, reader, metrics, clock_ms)
         self._watches = WatchStreams(hub, metrics)
         self._exports = Exports(log)
-        self._short_reads = ShortReads(reader, auth, metrics, clock_ms)
+        self._short_reads = ShortReads(reader, auth, metrics, clock_ms, self._slow)
 
     def stop(self) -> None:
         """End every open watch; they would end by themselves never."""
@@ -70,16 +75,23 @@ class MetaService:
 
         An exported line is four times as long as its value and cannot be split, so exports have no limit.
         """
-        make = Dispatcher(self._metrics, max_message_size)
+        make = Dispatcher(self._metrics, max_message_size, slow=self._slow)
         answerable = Answerable(max_message_size, self._clock_ms)
         token = self._auth.check
         return {
             "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
-            "KvApi": make.unary(pb.RaftRequest, partial(self._kv_api, answerable), "write", token),
-            "KvReadV1": make.stream(
-                pb.RaftRequest, self._reads.read_v1, "read", token, advice=self._where_the_leader_is
+            "KvApi": make.unary(
+                pb.RaftRequest, partial(self._kv_api, answerable), "write", token, name="KvApi"
             ),
-            "KvList": make.stream(pb.KvListRequest, self._reads.read_prefix, "read", token),
+            "KvReadV1": make.stream(
+                pb.RaftRequest,
+                self._reads.read_v1,
+                "read",
+                token,
+                advice=self._where_the_leader_is,
+                name="KvReadV1",
+            ),
+            "KvList": make.stream(pb.KvListRequest, self._reads.read_prefix, "read", token, name="KvList"),
             "KvGetMany": make.exchange(pb.KvGetManyRequest, self._reads.get_many, "read", token),
             "Transaction": make.unary(
                 pb.TxnRequest,
@@ -87,9 +99,14 @@ class MetaService:
                 "write",
                 token,
                 self._where_the_leader_is,
+                name="Transaction",
             ),
             "KvTransaction": make.unary(
-                pb.KvTransactionRequest, partial(self._kv_transaction, answerable), "write", token
+                pb.KvTransactionRequest,
+                partial(self._kv_transaction, answerable),
+                "write",
+                token,
+                name="KvTransaction",
             ),
             "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other"),
             "Export": make.stream(pb.Empty, self._exports.export, "other", bounded=False),

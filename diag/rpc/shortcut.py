@@ -6,6 +6,7 @@ nghttp2 transport asks here first. Only what is certain to succeed at once is
 answered; all else gets None and its handler, where every error is told.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeAlias
@@ -18,6 +19,7 @@ from diag.kv.view import Reader
 from diag.metrics.registry import Metrics, StreamKind
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.json_kv import GetKV, ListKV, ReadRequest, parse_read
+from diag.rpc.slow_calls import SlowCalls
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.translate import stream_item
 from diag.rpc.wire import Metadata
@@ -37,12 +39,19 @@ class ShortReads:
     """Reads that need no handler."""
 
     def __init__(
-        self, reader: Reader, auth: HandshakeAuth, metrics: Metrics, clock_ms: Callable[[], int]
+        self,
+        reader: Reader,
+        auth: HandshakeAuth,
+        metrics: Metrics,
+        clock_ms: Callable[[], int],
+        slow: SlowCalls | None = None,
     ) -> None:
         self._reader = reader
         self._auth = auth
         self._metrics = metrics
         self._clock_ms = clock_ms
+        self._slow = slow
+        self._slow_after = math.inf if slow is None else slow.threshold
 
     def answer(self, payload: bytes, metadata: Metadata) -> list[bytes] | None:
         """The encoded messages of the whole reply, or None to have the call served by its handler."""
@@ -61,7 +70,11 @@ class ShortReads:
         size = sum(map(len, messages))
         if size > MOST_BYTES:
             return None
-        self._metrics.short_read(kind, len(messages), len(payload), size, perf_counter() - started)
+        seconds = perf_counter() - started
+        self._metrics.short_read(kind, len(messages), len(payload), size, seconds)
+        if seconds >= self._slow_after and self._slow is not None:  # the disk had to be read
+            parse = pb.RaftRequest.FromString
+            self._slow.tell("KvReadV1", parse, payload, metadata, started, ok=True, error=None)
         return messages
 
     def _find(self, request: ReadRequest) -> tuple[StreamKind, Sequence[tuple[str, Record | None]]] | None:

@@ -28,6 +28,7 @@ from diag.metrics.collector import node_registry
 from diag.metrics.history import History
 from diag.metrics.lag import LoopLag
 from diag.metrics.registry import Metrics
+from diag.metrics.slow import SlowRequests
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -56,6 +57,7 @@ class Served:
     course: Course
     history: History
     live: Live
+    slow: SlowRequests
 
     async def put(self, key: str, value: bytes) -> None:
         await self.log.propose(Upsert(key, MatchSeq(), value))
@@ -93,6 +95,7 @@ async def serving(
     shelf.clean()
     windows = Windows(directory / WINDOWS_DIR, 24, 64 << 20)
     windows.load()
+    slow = SlowRequests(0.1)
     parts = Parts(
         log=log,
         registry=node_registry(log, metrics, lag, "0.1.0", "abcdef"),
@@ -103,6 +106,7 @@ async def serving(
         history=history,
         live=live,
         guard=guard or Guard(TOKEN),
+        slow=slow,
         checks=node_checks(log=log, lag=lag, data_dir=directory, read_store=reader.features),
         self_report=SelfReport(
             Sources(
@@ -131,7 +135,9 @@ async def serving(
     server = AdminServer(app, "127.0.0.1", 0)
     port = await server.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-        yield Served(*(app, http, port, log, metrics, profilers, lock, shelf, windows, course, history, live))
+        yield Served(
+            *(app, http, port, log, metrics, profilers, lock, shelf, windows, course, history, live, slow)
+        )
     await live.close()
     await profilers.close()
     await server.stop()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import perf_counter
 
 import pytest
 
@@ -81,6 +82,19 @@ async def test_what_waits_goes_together_within_bounds(tmp_path: Path) -> None:
         await asyncio.gather(*large)
         assert _commands(log)[4:] == [2, 2, 1]
         assert made.proposer.pending == 0
+
+
+async def test_each_reply_knows_when_its_record_passed_which_stage(tmp_path: Path) -> None:
+    async with writing(tmp_path, MemoryLog()) as made:
+        before = perf_counter()
+        first, second = made.proposer.propose(put("a")), made.proposer.propose(put("b"))
+        assert made.proposer.stages(first) == ()
+        await asyncio.gather(first, second)
+        stages = made.proposer.stages(first)
+        assert stages == made.proposer.stages(second), "they went in one record"
+        assert [name for name, _ in stages] == ["queue", "propose", "apply"]
+        moments = [before, *(moment for _, moment in stages), perf_counter()]
+        assert moments == sorted(moments)
 
 
 async def test_what_is_too_large_or_too_much_is_refused_at_once(tmp_path: Path) -> None:

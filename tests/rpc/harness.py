@@ -15,6 +15,7 @@ from diag.kv.store import Store
 from diag.kv.view import Reader
 from diag.kv.watch import WatchHub
 from diag.metrics.registry import Metrics
+from diag.metrics.slow import SlowRequests
 from diag.replication import NodeAddress
 from diag.replication.local import LocalLog
 from diag.rpc.auth import TOKEN_KEY, HandshakeAuth
@@ -51,6 +52,7 @@ class RpcNode:
         tls: Tls | None = None,
         max_events: int = 10_000,
         max_bytes: int = 16 << 20,
+        slow: SlowRequests | None = None,
     ) -> None:
         self.transport = transport
         self.clock = Clock()
@@ -60,7 +62,10 @@ class RpcNode:
         self.hub = WatchHub(store, max_events=max_events, max_bytes=max_bytes)
         address = NodeAddress(0, "0", "127.0.0.1", 28103, "127.0.0.1:9191")
         self.log = LocalLog(store, address, SnapshotStore(directory / "snapshots"), self.clock)
-        self.service = MetaService(self.log, Reader(store), self.hub, self.auth, self.metrics, self.clock)
+        self.store = store
+        self.service = MetaService(
+            self.log, Reader(store), self.hub, self.auth, self.metrics, self.clock, slow=slow
+        )
         self.server = RpcServer(self.service, "127.0.0.1:0", transport=transport, tls=tls)
         self.port = 0
 
