@@ -6,15 +6,12 @@ Who, with which role and from where, what, under which request id, and what beca
 import json
 import logging
 import time
-from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diag.admin.roles import ANONYMOUS, CALLER, Caller
 from diag.admin.rules import rule_of
-
-#: Above every level that a configuration can ask for but off: an audit has no level.
-LEVEL: Final = 55
+from diag.logs.formats import AUDIT
 
 _log = logging.getLogger("diag.audit")
 
@@ -43,7 +40,7 @@ class Audit:
             route = scope.get("route")
             rule = rule_of(scope["method"], route.path) if route is not None else None
             if rule is not None and rule.audited:
-                _log.log(LEVEL, _line(scope, status, time.monotonic() - began))
+                _log.log(AUDIT, _line(scope, status, time.monotonic() - began))
 
 
 def _line(scope: Scope, status: int, seconds: float) -> str:

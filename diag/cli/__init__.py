@@ -32,6 +32,7 @@ _COMMANDS = {
     "perf": "perf:perf",
     "token": "doors:token",
     "routes": "doors:routes",
+    "logs": "logs:logs",
 }
 
 

@@ -1,13 +1,16 @@
-"""Logging as databend-meta's ``[log]`` sections describe it, on the standard library's handlers."""
+"""The handlers that a configuration's ``[log]`` sections ask for, on the standard library's logging."""
 
-import json
 import logging
 import sys
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from diag.config import Config
+from diag.config.model import Section
 from diag.errors import ConfigError
+from diag.logs.files import RotatedFile
+from diag.logs.formats import BareLines, JsonLines, Redaction, TextLines
 
 _LEVELS = {
     "off": logging.CRITICAL + 10,
@@ -18,31 +21,35 @@ _LEVELS = {
     "debug": logging.DEBUG,
     "trace": logging.DEBUG,
 }
+_FORMATS = {"json": JsonLines, "text": TextLines, "identical": BareLines}
 
 
 def start_logging(config: Config) -> None:
     """Attach the handlers the configuration asks for; ConfigError when the directory cannot be used."""
     handlers: list[logging.Handler] = []
+    redact = Redaction(_secrets(config))
     stderr, file = config.log.stderr, config.file_log()
     if stderr.on:
-        handlers.append(_prepared(logging.StreamHandler(sys.stderr), stderr.format, stderr.level))
+        handlers.append(_prepared(logging.StreamHandler(sys.stderr), stderr.format, stderr.level, redact))
     if file.on:
         try:
             file.dir.mkdir(parents=True, exist_ok=True)
-            rotating = RotatingFileHandler(_path(config), maxBytes=file.max_size, backupCount=file.limit)
+            rotated = RotatedFile(_path(config), file.max_size, file.limit)
         except OSError as error:
             raise ConfigError(
                 f"cannot write logs to {file.dir}: {error.strerror}; set log.file.dir"
             ) from None
-        handlers.append(_prepared(rotating, file.format, file.level))
+        handlers.append(_prepared(rotated, file.format, file.level, redact))
     logger = logging.getLogger("diag")
     logger.propagate = False
+    for handler in logger.handlers:
+        handler.close()
     logger.handlers[:] = handlers or [logging.NullHandler()]
     logger.setLevel(min((handler.level for handler in handlers), default=logging.CRITICAL))
 
 
 def log_file(config: Config) -> Path | None:
-    """The file that the configuration has lines logged to."""
+    """The file that the configuration has lines logged to; rotated ones have ``.1`` and so on after it."""
     return _path(config).absolute() if config.file_log().on else None
 
 
@@ -65,23 +72,19 @@ def level_of(spec: str) -> int:
     return level
 
 
-def _prepared(handler: logging.Handler, form: str, level: str) -> logging.Handler:
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler.setFormatter(JsonLines() if form == "json" else text)
+def _prepared(handler: logging.Handler, form: str, level: str, redact: Redaction) -> logging.Handler:
+    handler.setFormatter(_FORMATS[form](redact))
     handler.setLevel(level_of(level))
     return handler
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line, with databend-meta's field names."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname,
-            "fields": {"message": record.getMessage()},
-            "target": record.name,
-        }
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        return json.dumps(fields)
+def _secrets(section: Section) -> list[str]:
+    """Every secret that the configuration holds."""
+    found: list[str] = []
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            found += _secrets(value)
+        values = value if isinstance(value, tuple) else (value,)
+        found += [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
+    return found

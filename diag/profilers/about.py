@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self
 
 from diag.errors import InvalidRequest
+from diag.logs.request_id import current_request
 from diag.profilers.capture import Capture
 
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{9}-[0-9a-f]{8}", re.ASCII)
@@ -38,7 +39,7 @@ class About:
     ``when`` is its beginning, in seconds since 1970. ``nodes`` are the nodes whose stacks it has, empty for
     one that was brought from elsewhere, and ``node_id`` the node that keeps it. The other fields are those
     of ``Capture``. ``labels`` are those that stand on its samples. ``trigger`` says what made the node keep
-    it by itself.
+    it by itself, ``request_id`` which request it was taken for.
     """
 
     id: str
@@ -61,6 +62,7 @@ class About:
     load: Load = Load()
     labels: tuple[str, ...] = ()
     trigger: str | None = None
+    request_id: str | None = None
 
     @classmethod
     def of(
@@ -92,6 +94,7 @@ class About:
             node_id=node_id,
             nodes=nodes,
             version=version,
+            request_id=current_request(),
         )
 
     def capture(self, folded: bytes) -> Capture:

@@ -17,8 +17,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from diag.errors import InvalidRequest, MessageTooLarge, MetaError, NotLeader
+from diag.logs.request_id import HEADER, begin_request
 from diag.metrics.registry import CallKind, Metrics
-from diag.rpc.slow_calls import SlowCalls, Tell
+from diag.rpc.slow_calls import SlowCalls, Tell, id_of
 from diag.rpc.wire import Metadata
 
 LEADER_KEY = "x-databend-meta-leader-grpc-endpoint"
@@ -287,6 +288,8 @@ async def _refuse(
     if isinstance(error, MetaError):
         status, details, trailers = error.grpc_status, str(error), trailers_of(error)
     else:
+        request_id = begin_request(id_of(context.invocation_metadata()))
         _LOGGER.error("a call failed in a way nobody foresaw", exc_info=error)
+        trailers = ((HEADER, request_id),)
         status, details = "INTERNAL", f"the service failed: {type(error).__name__}: {error}"
     await context.abort(grpc.StatusCode[status], details[:_MAX_DETAILS], trailers)

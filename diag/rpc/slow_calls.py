@@ -48,7 +48,7 @@ class SlowCalls:
                 key=_key(parse, payload)[:KEY],
                 seconds=ended - started,
                 stages=_durations(started, ended),
-                request_id=_id_of(metadata or ()),
+                request_id=id_of(metadata),
                 received=len(payload),
                 error=None if ok else _status(error),
             )
@@ -63,8 +63,9 @@ def _durations(started: float, ended: float) -> dict[str, float]:
     return durations | {"reply": ended - started} if durations else {}
 
 
-def _id_of(metadata: Metadata) -> str | None:
-    given = next((value for key, value in metadata if key == HEADER), None)
+def id_of(metadata: Metadata | None) -> str | None:
+    """The id that a client gave its call."""
+    given = next((value for key, value in metadata or () if key == HEADER), None)
     return given[:KEY] if isinstance(given, str) else None
 
 
