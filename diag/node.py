@@ -165,9 +165,11 @@ class Node:
         self, engine: Engine, reader: Reader, hub: WatchHub, metrics: Metrics, door: Door
     ) -> None:
         config = self._config
+        password = config.auth.grpc_password
+        handshakes = HandshakeAuth(password.get_secret_value() if password else None)
         server = RpcServer(
             MetaService(
-                *(engine.log, reader, hub, HandshakeAuth(), metrics, _clock_ms),
+                *(engine.log, reader, hub, handshakes, metrics, _clock_ms),
                 version=self.version(),
                 slow=self._slow,
             ),

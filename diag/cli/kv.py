@@ -17,10 +17,18 @@ from diag.kv.records import Record
 from diag.rpc.client import MetaClient
 
 DEFAULT_GRPC = "127.0.0.1:9191"
+_PASSWORD = "metadiag.password"  # noqa: S105 - a key
 
 
 def grpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--endpoint``, which may be given more than once, and ``--ca``."""
+    """``--endpoint``, which may be given more than once, ``--password`` and ``--ca``."""
+    command = click.option(
+        "--password",
+        envvar=["METADIAG_PASSWORD", "META_PASSWORD"],
+        help="Password of root, where the node has [auth] grpc_password; better by the environment.",
+        expose_value=False,
+        callback=lambda context, _, value: context.meta.__setitem__(_PASSWORD, value),
+    )(command)
     return click.option(
         "--endpoint",
         multiple=True,
@@ -33,7 +41,8 @@ def grpc_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def client_of(endpoints: tuple[str, ...]) -> MetaClient:
     """A client of the endpoints, over TLS with ``--ca``."""
     ca = authority()
-    return MetaClient(list(endpoints), tls_ca=ca.read_bytes() if ca else None)
+    password: str | None = click.get_current_context().meta.get(_PASSWORD)
+    return MetaClient(list(endpoints), password=password or "", tls_ca=ca.read_bytes() if ca else None)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from diag.errors import ConfigError
 
 CONFIG_FILE_VARIABLE = "METASRV_CONFIG_FILE"
 
-_SECRETS = ("secret", "token", "authorization")
+_SECRETS = ("secret", "token", "authorization", "password")
 
 
 def load_config(path: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Config:

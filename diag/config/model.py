@@ -203,6 +203,12 @@ class Admin(Section):
     slow_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 300
 
 
+class Auth(Section):
+    """Who may use the gRPC API. Without ``grpc_password`` any password of the user root is right."""
+
+    grpc_password: Secret | None = None
+
+
 class ProfilingTriggers(Section):
     """When a node with always-on profiling keeps a profile by itself; 0 leaves a trigger out.
 
@@ -263,6 +269,7 @@ class Config(Section):
     log: Log = Log()
     raft_config: RaftConfig = RaftConfig()
     admin: Admin = Admin()
+    auth: Auth = Auth()
     profiling: Profiling = Profiling()
 
     def file_log(self) -> FileLog:

@@ -20,14 +20,20 @@ _NONCE = 16
 _REMEMBERED = 4096
 
 
+class WrongPassword(Unauthenticated):
+    """The user is known, the password is not this node's."""
+
+
 class HandshakeAuth:
     """Issues tokens and checks them. They are signed with a key of this process and die with it.
 
     A token is a nonce and its HMAC. One that verified once is remembered, since
-    a client shows the same token with every call it makes.
+    a client shows the same token with every call it makes. Without a ``password``
+    any is right, as on the wire it always was.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, password: str | None = None) -> None:
+        self._password = None if password is None else _digest(password)
         self._key = secrets.token_bytes(32)
         self._verified: set[bytes] = set()
 
@@ -43,7 +49,19 @@ class HandshakeAuth:
             ) from error
         if credentials.username != USER:
             raise Unauthenticated(f"Unknown user: {credentials.username}")
+        if self._password is not None and not hmac.compare_digest(
+            _digest(credentials.password), self._password
+        ):
+            raise WrongPassword(
+                f"the password of {USER} is another; give the one of [auth] grpc_password, as META_PASSWORD "
+                "or by --password"
+            )
         return pb.HandshakeResponse(protocol_version=PROTOCOL_VERSION, payload=self._issue())
+
+    @property
+    def has_password(self) -> bool:
+        """Whether a token is worth something: then calls need one that need none otherwise."""
+        return self._password is not None
 
     def check(self, metadata: Sequence[tuple[str, str | bytes]]) -> None:
         """Raise Unauthenticated unless a call's metadata carries a token of this process."""
@@ -83,6 +101,11 @@ class HandshakeAuth:
         if len(self._verified) >= _REMEMBERED:
             self._verified.clear()
         self._verified.add(token)
+
+
+def _digest(password: str) -> bytes:
+    """All of one length, so that comparing them tells nothing of theirs."""
+    return hashlib.sha256(password.encode("utf-8", "surrogatepass")).digest()
 
 
 def _check_version(number: int) -> None:

@@ -1,5 +1,6 @@
 """``meta.MetaService``: every RPC a client may call, put together (wire protocol, section 4)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -12,7 +13,7 @@ from diag.metrics.slow import SlowRequests
 from diag.replication import OrderedLog
 from diag.rpc import translate
 from diag.rpc.answerable import Answerable
-from diag.rpc.auth import HandshakeAuth
+from diag.rpc.auth import HandshakeAuth, WrongPassword
 from diag.rpc.cluster_rpcs import client_info, cluster_status, member_list
 from diag.rpc.dispatch import LEADER_KEY, Context, Dispatcher, Handler, Sink
 from diag.rpc.exports import Exports
@@ -33,6 +34,9 @@ from diag.rpc.watch_stream import WatchStreams
 from diag.rpc.wire import Metadata
 
 SERVICE = "meta.MetaService"
+
+#: How long whoever gives a wrong password waits to hear of it.
+WRONG_PASSWORD_SECONDS = 0.3
 
 
 class MetaService:
@@ -71,13 +75,15 @@ class MetaService:
         self._watches.stop()
 
     def handlers(self, max_message_size: int) -> dict[str, Handler]:
-        """The transport's handlers by method name. What takes no token is as on the wire (section 2.2).
+        """The transport's handlers by method name. What takes no token is as on the wire (section 2.2),
+        unless there is a password: then all but the handshake take one.
 
         An exported line is four times as long as its value and cannot be split, so exports have no limit.
         """
         make = Dispatcher(self._metrics, max_message_size, slow=self._slow)
         answerable = Answerable(max_message_size, self._clock_ms)
         token = self._auth.check
+        closed = token if self._auth.has_password else None
         return {
             "Handshake": make.exchange(pb.HandshakeRequest, self._handshake, "other"),
             "KvApi": make.unary(
@@ -108,13 +114,17 @@ class MetaService:
                 token,
                 name="KvTransaction",
             ),
-            "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other"),
-            "Export": make.stream(pb.Empty, self._exports.export, "other", bounded=False),
-            "ExportV1": make.stream(pb.ExportRequest, self._exports.export_v1, "other", bounded=False),
-            "SnapshotKeysLayout": make.stream(pb.KeysLayoutRequest, self._exports.keys_layout, "other"),
+            "Watch": make.stream(pb.WatchRequest, self._watches.serve, "other", closed),
+            "Export": make.stream(pb.Empty, self._exports.export, "other", closed, bounded=False),
+            "ExportV1": make.stream(
+                pb.ExportRequest, self._exports.export_v1, "other", closed, bounded=False
+            ),
+            "SnapshotKeysLayout": make.stream(
+                pb.KeysLayoutRequest, self._exports.keys_layout, "other", closed
+            ),
             "MemberList": make.unary(pb.MemberListRequest, self._member_list, "other", token),
-            "GetClusterStatus": make.unary(pb.Empty, self._cluster_status, "other"),
-            "GetClientInfo": make.unary(pb.Empty, self._client_info, "other"),
+            "GetClusterStatus": make.unary(pb.Empty, self._cluster_status, "other", closed),
+            "GetClientInfo": make.unary(pb.Empty, self._client_info, "other", closed),
         }
 
     def shortcuts(self) -> dict[str, Shortcut]:
@@ -128,7 +138,12 @@ class MetaService:
 
     async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:
         async for request in requests:
-            await sink.send(self._auth.handshake(request))
+            try:
+                reply = self._auth.handshake(request)
+            except WrongPassword:
+                await asyncio.sleep(WRONG_PASSWORD_SECONDS)
+                raise
+            await sink.send(reply)
             return
         raise MetaError("the handshake's stream ended without a request; send one HandshakeRequest")
 

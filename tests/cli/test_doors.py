@@ -107,3 +107,21 @@ def test_probes_need_no_token(closed: tuple[NodeProcess, dict[str, Path]]) -> No
     for path in ("/v1/health", "/livez", "/readyz"):
         assert httpx.get(f"http://{node.admin}{path}").status_code == 200
     assert httpx.get(f"http://{node.admin}/v1/metrics").status_code == 401
+
+
+def test_a_password_goes_with_the_commands_of_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "databend-meta.toml"
+    config.write_text('[auth]\ngrpc_password = "planted"\n')
+    with NodeProcess(tmp_path / "node", flags=("-c", str(config))) as node:
+        at = ["--endpoint", node.grpc]
+        assert main(["kv", "put", *at, "k", "v"]) == 1
+        assert "UNAUTHENTICATED: the password of root is another" in capsys.readouterr().err
+        assert main(["kv", "put", *at, "--password", "planted", "k", "v"]) == 0
+        monkeypatch.setenv("META_PASSWORD", "planted")
+        assert main(["kv", "get", *at, "k"]) == 0
+        assert main(["export", *at, "--db", str(tmp_path / "dump")]) == 0
+        shown = httpx.get(f"http://{node.admin}/v1/config").text
+        assert 'grpc_password = "***"' in shown
+        assert "planted" not in shown

@@ -53,10 +53,11 @@ class RpcNode:
         max_events: int = 10_000,
         max_bytes: int = 16 << 20,
         slow: SlowRequests | None = None,
+        password: str | None = None,
     ) -> None:
         self.transport = transport
         self.clock = Clock()
-        self.auth = HandshakeAuth()
+        self.auth = HandshakeAuth(password)
         self.metrics = Metrics()
         store = Store.open(directory / "store")
         self.hub = WatchHub(store, max_events=max_events, max_bytes=max_bytes)
@@ -103,8 +104,10 @@ class RawClient:
         self.stub = MetaServiceStub(channel)  # type: ignore[no-untyped-call]
         self.token: tuple[tuple[str, bytes], ...] = ()
 
-    async def login(self, version: int = 1_002_453, user: str = "root") -> pb.HandshakeResponse:
-        payload = auth_pb2.BasicAuth(username=user, password="any").SerializeToString()
+    async def login(
+        self, version: int = 1_002_453, user: str = "root", password: str = "any"
+    ) -> pb.HandshakeResponse:
+        payload = auth_pb2.BasicAuth(username=user, password=password).SerializeToString()
         reply = await self.handshake(pb.HandshakeRequest(protocol_version=version, payload=payload))
         self.token = ((TOKEN_KEY, reply.payload),)
         return reply
