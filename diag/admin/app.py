@@ -22,6 +22,7 @@ from diag.admin import (
     log_tail,
     login,
     members,
+    openapi,
     operation,
     profiles,
     ranges,
@@ -102,7 +103,7 @@ def create_app(parts: Parts) -> FastAPI:
         made.forget()
         await own.close()
 
-    # No OpenAPI pages: they load scripts from elsewhere, and /debug/home lists the routes.
+    # No OpenAPI pages: they load scripts from elsewhere. FastAPI's own document knows no parameter of ours.
     app = FastAPI(
         lifespan=lifespan, openapi_url=None, redirect_slashes=False, dependencies=[Depends(parts.guard)]
     )
@@ -133,6 +134,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(vitals.router(vital, parts.history, relay))
     app.include_router(_dashboard(parts, relay, vital, site, Asking(app)))
     app.include_router(slow.router(parts.slow, relay))
+    app.include_router(openapi.router(parts.version))
     return app
 
 

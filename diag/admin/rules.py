@@ -75,6 +75,7 @@ RULES: Final = (
         "GET /ui/events",
         "GET /debug/vitals",
         "GET /debug/history",
+        "GET /openapi.json",
         "GET /debug/home",
         "GET /debug/pprof",
         "GET /debug/pprof/",

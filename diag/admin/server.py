@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from diag.admin.bounded_http import Limits, bounded
 from diag.errors import ConfigError
 
 _BACKLOG = 2048
@@ -33,12 +34,22 @@ class _Server(uvicorn.Server):
 class AdminServer:
     """Serves ``app`` at ``host:port`` (0: any free port), with TLS when ``cert`` and ``key`` are given."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, *, cert: str = "", key: str = "") -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        host: str,
+        port: int,
+        *,
+        cert: str = "",
+        key: str = "",
+        limits: Limits | None = None,
+    ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._cert = cert
         self._key = key
+        self._limits = limits or Limits()
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -50,6 +61,7 @@ class AdminServer:
             log_config=None,
             access_log=False,
             lifespan="on",
+            http=bounded(self._limits),
             ws="none",
             # The guard needs the connection's own address, not a header's.
             proxy_headers=False,
