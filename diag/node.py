@@ -27,6 +27,7 @@ from diag.admin.door import Door
 from diag.admin.exposure import require_doors
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
+from diag.admin.roles import Role
 from diag.admin.server import AdminServer
 from diag.admin.tokens import TokensFile
 from diag.admin.tunnel import Tunnel
@@ -245,7 +246,10 @@ class Node:
         host, port = _split(config.admin_api_address)
         app = create_app(parts)
         server = AdminServer(
-            app, host, port, cert=config.admin_tls_server_cert, key=config.admin_tls_server_key
+            *(app, host, port),
+            cert=config.admin_tls_server_cert,
+            key=config.admin_tls_server_key,
+            client_ca=config.admin.client_ca,
         )
         self.admin_address = f"{host}:{await server.start()}"
         self._running.push_async_callback(server.stop)
@@ -346,7 +350,12 @@ def _split(address: str) -> tuple[str, int]:
 def _guard(config: Config) -> Guard:
     admin = config.admin
     token = admin.token.get_secret_value() if admin.token else None
-    return Guard(token, admin.token_file, tokens=TokensFile(admin.tokens_file) if admin.tokens_file else None)
+    return Guard(
+        token,
+        admin.token_file,
+        tokens=TokensFile(admin.tokens_file) if admin.tokens_file else None,
+        certificates={name: Role[word.upper()] for name, word in admin.client_roles.items()},
+    )
 
 
 def _access(config: Config) -> Access:

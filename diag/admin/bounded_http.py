@@ -7,9 +7,12 @@ clients that send a byte now and then would leave no room for anybody else.
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+#: Key of the state that comes with each request: the client's certificate as ``ssl`` tells it, or None.
+CERTIFICATE: Final = "metadiag.certificate"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class _BoundedHttp(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # What lifespan state is for a server, this is for a connection: it comes with each request of it.
+        self.app_state = {**self.app_state, CERTIFICATE: transport.get_extra_info("peercert")}
         self._address = self.client[0] if self.client else ""
         by_address = self.open.by_address
         by_address[self._address] += 1

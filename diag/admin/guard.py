@@ -1,9 +1,10 @@
 """Who may use a route: the caller's role against the route's rule.
 
-A caller is known by a token, by the session a browser has for one, or by another node's word: that node
-let it pass by the same rules, and the tunnel that brings its question puts the caller into the request's
-scope, where no header of a client reaches. Without a tokens file this machine may do everything, and
-elsewhere whoever holds the one token of ``[admin] token`` or ``token_file``.
+A caller is known by a token, by a client certificate, by the session a browser has for a token, or by
+another node's word: that node let it pass by the same rules, and the tunnel that brings its question puts
+the caller into the request's scope, where no header of a client reaches. Without a tokens file and roles for
+certificates this machine may do everything, and elsewhere whoever holds the one token of ``[admin] token``
+or ``token_file``.
 
 Profiles and stacks show file names, query shapes and timing, so they are not open to the network.
 """
@@ -14,8 +15,9 @@ from pathlib import Path
 
 from fastapi import Request
 
+from diag.admin.certificates import certified_caller
 from diag.admin.local import why_not_local
-from diag.admin.own_page import why_not_own_page
+from diag.admin.own_page import is_a_program, why_not_own_page
 from diag.admin.roles import ANONYMOUS, CALLER, LOOPBACK, Caller, Role
 from diag.admin.rules import Rule, rule_of
 from diag.admin.sessions import Sessions, cookie_of
@@ -32,7 +34,10 @@ ONE_TOKEN = "the admin token"  # noqa: S105 - a name
 
 
 class Guard:
-    """``token_file`` holds one token and is read at each use; ``tokens`` closes the doors to loopback too."""
+    """``token_file`` holds one token and is read at each use.
+
+    ``tokens``, and roles for ``certificates``, close the doors to loopback too.
+    """
 
     def __init__(
         self,
@@ -42,10 +47,13 @@ class Guard:
         tokens: TokensFile | None = None,
         sessions: Sessions | None = None,
         tries: Tries | None = None,
+        certificates: Mapping[str, Role] | None = None,
     ) -> None:
         self._token = token
         self._token_file = token_file
         self._tokens = tokens
+        self._certificates = certificates or {}
+        self._is_closed = tokens is not None or bool(certificates)
         self._tries = Tries() if tries is None else tries
         self.sessions = Sessions() if sessions is None else sessions
 
@@ -59,7 +67,7 @@ class Guard:
         rule = rule_of(request.method, request.scope["route"].path)
         if rule is None:
             raise Forbidden(f"{request.method} {request.url.path} has no rule that says who may use it.")
-        if rule.role is None or (rule.contract and self._tokens is None):
+        if rule.role is None or (rule.contract and not self._is_closed):
             return
         caller = self.caller(request, rule)
         if caller.role is None:
@@ -83,12 +91,17 @@ class Guard:
         shown = self._shown(host, headers)
         if shown is not None:
             return Caller(shown.name, shown.role, "token")
+        certified = certified_caller(request, self._certificates)
+        if certified is not None:
+            if rule is not None and rule.audited and not is_a_program(request.headers):
+                _require_own_page(request)  # browsers show certificates to whoever makes them ask
+            return certified
         session = self._of_session(request)
         if session is not None:
             if rule is not None and rule.audited:
                 _require_own_page(request)
             return session
-        return ANONYMOUS if self._tokens or why_not_local(host, headers) else LOOPBACK
+        return ANONYMOUS if self._is_closed or why_not_local(host, headers) else LOOPBACK
 
     def key(self, host: str | None, given: str) -> Token | None:
         """The token that ``given`` is; counts a wrong one, and raises TooManyTries after too many."""
@@ -102,7 +115,7 @@ class Guard:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        if self._tokens is None and why_not_local(host, headers) is None:
+        if not self._is_closed and why_not_local(host, headers) is None:
             return self._find(digest_of(given.strip()))  # needs none, so a wrong one is no try
         return self.key(host, given.strip())
 
@@ -132,7 +145,7 @@ class Guard:
 
     def _unknown(self, host: str | None, headers: Mapping[str, str]) -> Forbidden | Unauthenticated:
         given = "authorization" in headers
-        if self._tokens is not None:
+        if self._is_closed:
             if given:
                 return Unauthenticated(f"The token sent is not one of this node's, or expired; {_SEND_ONE}")
             return Unauthenticated(f"This needs a token: {_SEND_ONE}")
@@ -146,7 +159,7 @@ class Guard:
 def _require_own_page(request: Request) -> None:
     reason = why_not_own_page(request.method, request.headers)
     if reason is not None:
-        raise Forbidden(f"A session acts on requests of this node's own pages alone, and {reason}.")
+        raise Forbidden(f"A browser acts on requests of this node's own pages alone, and {reason}.")
 
 
 def _host(request: Request) -> str | None:

@@ -13,7 +13,7 @@ from diag.admin import queries
 from diag.admin.dashboard.site import Site
 from diag.admin.guard import Guard
 from diag.admin.methods import READ
-from diag.admin.own_page import why_not_own_page
+from diag.admin.own_page import is_a_program, why_not_own_page
 from diag.admin.roles import Caller
 from diag.admin.sessions import LIFE, cookie_name, cookie_of
 from diag.admin.tokens import Token
@@ -91,7 +91,7 @@ def _told(caller: Caller) -> dict[str, str | None]:
 
 def _require_no_other_page(request: Request) -> None:
     """A program that sends none of a browser's headers is welcome; another site's page is not."""
-    if {"origin", "sec-fetch-site"}.isdisjoint(request.headers):
+    if is_a_program(request.headers):
         return
     reason = why_not_own_page(request.method, request.headers)
     if reason is not None:

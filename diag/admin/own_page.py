@@ -23,3 +23,8 @@ def why_not_own_page(method: str, headers: Mapping[str, str]) -> str | None:
             same = is_same_site(headers[name], headers.get("host", ""))
             return None if same else f"{name.capitalize()} is {headers[name]!r}"
     return "no header says which page sent it"
+
+
+def is_a_program(headers: Mapping[str, str]) -> bool:
+    """Whether nothing says that a browser sends the request; one that acts for a page of others says so."""
+    return {"origin", "sec-fetch-site"}.isdisjoint(headers)

@@ -26,7 +26,7 @@ class Role(IntEnum):
 
 
 class Caller(NamedTuple):
-    """``how`` is token, session, loopback, member (another node's word) or anonymous.
+    """``how`` is token, certificate, session, loopback, member (another node's word) or anonymous.
 
     With the ``role`` None a caller may use only what is open to all.
     """

@@ -32,7 +32,10 @@ class _Server(uvicorn.Server):
 
 
 class AdminServer:
-    """Serves ``app`` at ``host:port`` (0: any free port), with TLS when ``cert`` and ``key`` are given."""
+    """Serves ``app`` at ``host:port`` (0: any free port), with TLS when ``cert`` and ``key`` are given.
+
+    Clients may show certificates of the authority ``client_ca``; none is served with one of another.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class AdminServer:
         *,
         cert: str = "",
         key: str = "",
+        client_ca: str = "",
         limits: Limits | None = None,
     ) -> None:
         self._app = app
@@ -49,6 +53,7 @@ class AdminServer:
         self._port = port
         self._cert = cert
         self._key = key
+        self._client_ca = client_ca
         self._limits = limits or Limits()
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -67,12 +72,15 @@ class AdminServer:
             proxy_headers=False,
             ssl_certfile=self._cert or None,
             ssl_keyfile=self._key or None,
+            ssl_ca_certs=self._client_ca or None,
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if self._client_ca else ssl.CERT_NONE,
         )
         try:
             config.load()
         except (OSError, ssl.SSLError) as error:
+            files = (self._cert, self._key, self._client_ca)
             raise ConfigError(
-                f"The TLS files {self._cert} and {self._key} cannot be used: {error}."
+                f"The TLS files {', '.join(filter(None, files))} cannot be used: {error}."
             ) from None
         listener = self._listen()
         self._server = _Server(config)

@@ -21,8 +21,14 @@ _NOT_NOW = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT}
 
 
 def credential_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--token`` or ``--token-file``, and ``--ca``."""
+    """``--token`` or ``--token-file``, ``--ca``, and ``--cert`` with ``--key``."""
     command = ca_option(command)
+    for name, told in (
+        ("--key", "PEM file of the key of --cert, where that file does not hold it."),
+        ("--cert", "PEM file of a client certificate that the node gives a role."),
+    ):
+        kind = click.Path(path_type=Path, exists=True, dir_okay=False)
+        command = click.option(name, type=kind, help=told, expose_value=False, callback=_remembered)(command)
     command = click.option(
         "--token-file",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -57,6 +63,22 @@ def _chosen(context: click.Context, _: click.Parameter, token: str | None) -> st
         return file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"--token-file {file} cannot be read: {error}") from None
+
+
+def _remembered(context: click.Context, option: click.Parameter, value: Path | None) -> None:
+    context.meta[f"metadiag.{option.name}"] = value
+
+
+def _tls() -> ssl.SSLContext | bool:
+    """What ``--ca``, ``--cert`` and ``--key`` of the running command make."""
+    meta = click.get_current_context().meta
+    ca, cert, key = authority(), meta.get("metadiag.cert"), meta.get("metadiag.key")
+    if ca is None and cert is None:
+        return True
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    if cert is not None:
+        context.load_cert_chain(cert, key)
+    return context
 
 
 def node_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -114,15 +136,13 @@ def fetch(
     """
     url = f"{url_of(endpoint)}{path}"
     try:
-        ca = authority()
-        verify = ssl.create_default_context(cafile=str(ca)) if ca else True
         response = httpx.request(
             method,
             url,
             params=params,
             headers=headers_of(token),
             timeout=wait,
-            verify=verify,
+            verify=_tls(),
             content=content,
         )
     except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:

@@ -77,6 +77,7 @@ def known_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[st
 def _check(config: Config) -> None:
     if config.admin.token and config.admin.token.get_secret_value() in {"", "***"}:
         raise ConfigError("admin.token is empty or the redacted ***; give the token itself, or a token_file")
+    _check_certificates(config)
     _check_membership(config.raft_config)
     _check_etcd(config.raft_config)
     _check_profiling(config.profiling)
@@ -89,6 +90,17 @@ def _check(config: Config) -> None:
         for file in filter(None, (cert, key)):
             if not Path(file).is_file():
                 raise ConfigError(f"{role}_tls_server_cert/key: there is no file {file}")
+
+
+def _check_certificates(config: Config) -> None:
+    """Client certificates need an authority, roles for them, and TLS to be shown over."""
+    admin = config.admin
+    if bool(admin.client_ca) != bool(admin.client_roles):
+        raise ConfigError("admin.client_ca and admin.client_roles go together; one is missing")
+    if admin.client_ca and not config.admin_tls_server_cert:
+        raise ConfigError("admin.client_ca needs TLS: set admin_tls_server_cert and admin_tls_server_key")
+    if admin.client_ca and not Path(admin.client_ca).is_file():
+        raise ConfigError(f"admin.client_ca: there is no file {admin.client_ca}")
 
 
 def _check_etcd(raft: RaftConfig) -> None:

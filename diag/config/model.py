@@ -194,12 +194,17 @@ class Admin(Section):
     too. Without it loopback may do everything, and whoever has ``token`` or the one of ``token_file``.
     An address beyond loopback without any of them needs ``without_keys``. Calls of clients that take
     ``slow_ms`` and more are kept for ``/debug/slow``; 0 keeps none.
+
+    ``client_ca`` (PEM) is the authority of client certificates, over TLS; ``client_roles`` gives a role to
+    the common name or a subject alternative name of one, and closes the doors as a tokens file does.
     """
 
     token: SecretStr | None = None
     token_file: Path | None = None
     tokens_file: Path | None = None
     without_keys: bool = False
+    client_ca: str = ""
+    client_roles: dict[str, Literal["read", "profile", "admin"]] = {}
     slow_ms: Annotated[int, Field(ge=0, le=3_600_000)] = 300
 
 

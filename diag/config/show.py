@@ -31,4 +31,6 @@ def _value(value: object) -> str:
         return '"***"'
     if isinstance(value, tuple):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_value(one)}" for key, one in value.items()) + "}"
     return json.dumps(str(value) if isinstance(value, Path) else value)

@@ -30,6 +30,6 @@ def test_an_address_that_others_reach_needs_keys_or_a_word(address: str, tmp_pat
 
 def test_roles_in_a_cluster_need_a_secret_between_the_nodes(tmp_path: Path) -> None:
     cluster = {"raft_config.log_engine": "etcd", "admin.tokens_file": str(tmp_path / "tokens.toml")}
-    with pytest.raises(ConfigError, match=r"closes nothing in a cluster without raft_config\.raft_secret"):
+    with pytest.raises(ConfigError, match=r"close nothing in a cluster without raft_config\.raft_secret"):
         check(**cluster)
     check(**cluster, **{"raft_config.raft_secret": "s"})
