@@ -15,6 +15,7 @@ from diag.admin import queries
 from diag.admin.answers import COMPARED, FORMS
 from diag.admin.control import MAX_WAIT
 from diag.admin.kept_changes import MOST_BROUGHT
+from diag.admin.log_tail import MOST_LINES
 from diag.admin.methods import READ
 from diag.admin.operations import OPERATIONS
 from diag.admin.relay import PARAMETERS
@@ -40,6 +41,7 @@ _ID: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": 2**64 - 1}
 _NAME: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9._-]{0,63}$"}
 _MOMENT: Final[Schema] = {"type": "string", "examples": ["-15m", "now", "2027-01-15T08:00:00Z"]}
 _SECONDS: Final[Schema] = {"type": "number", "minimum": SECONDS[0], "maximum": SECONDS[1]}
+_SPAN: Final[Schema] = {"type": "number", "minimum": 1, "maximum": 600}
 
 
 def _one_of(*choices: str) -> Schema:
@@ -80,6 +82,17 @@ TAKEN: Final[Mapping[str, Mapping[str, Schema]]] = {
     "GET /debug/doctor/facts": _NODE,
     "GET /debug/slow": _TOLD,
     "GET /debug/hot": {"interval": {"type": "string", "examples": ["500ms", "2s"]}, **_NODE},
+    "GET /debug/log": {
+        "source": _one_of("node", "etcd"),
+        "lines": {"type": "integer", "minimum": 1, "maximum": MOST_LINES},
+        **_NODE,
+    },
+    "POST /debug/bundle": {
+        "duration": _SPAN,
+        "interval": _SPAN,
+        "nodes": {"type": "string", "examples": ["all", "1"]},
+        "profiles": _FLAG,
+    },
     "GET /debug/pprof/threads": _TOLD,
     "GET /debug/pprof/profile": {**_CPU, **_OUT},
     "GET /debug/pprof/heap": {**_HEAP, **_OUT},
