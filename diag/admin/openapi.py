@@ -1,7 +1,7 @@
 """``/openapi.json``: the admin API in the form that clients, generators and fuzzers read.
 
-The routes and their roles are those of ``rules``; here stands what each takes, by the constants of the code
-that reads it.
+The routes and their roles are those of ``rules``, but for the pages; here stands what each takes, by the
+constants of the code that reads it.
 """
 
 import re
@@ -78,6 +78,8 @@ TAKEN: Final[Mapping[str, Mapping[str, Schema]]] = {
     "POST /v1/ctrl/promote": {"id": _ID},
     "POST /v1/ctrl/leave": {"id": _ID},
     "GET /v1/features/set": {"feature": _one_of(*KNOWN_FEATURES), "enable": _FLAG},
+    "GET /debug/vitals": _NODE,
+    "GET /debug/history": _NODE,
     "GET /debug/doctor": _TOLD,
     "GET /debug/doctor/facts": _NODE,
     "GET /debug/slow": _TOLD,
@@ -132,6 +134,7 @@ TAKEN: Final[Mapping[str, Mapping[str, Schema]]] = {
         **_NODE,
     },
     "POST /debug/profiles/{key}": {"name": _NAME, **_NODE},
+    "POST /debug/profiles/{key}/cancel": _NODE,
     "DELETE /debug/profiles/{key}": _NODE,
 }
 
@@ -179,7 +182,7 @@ def router(version: str) -> APIRouter:
 def document(version: str) -> Schema:
     """OpenAPI 3.1."""
     paths: dict[str, Schema] = {}
-    for rule in RULES:
+    for rule in filter(is_api, RULES):
         paths.setdefault(rule.path, {})[rule.method.lower()] = _operation(rule)
     return {
         "openapi": "3.1.0",
@@ -187,6 +190,11 @@ def document(version: str) -> Schema:
         "paths": paths,
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
+
+
+def is_api(rule: Rule) -> bool:
+    """Whether a route is for programs: the pages of the dashboard are not."""
+    return rule.path != "/" and not rule.path.startswith("/ui/")
 
 
 def _operation(rule: Rule) -> Schema:
