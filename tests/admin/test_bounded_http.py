@@ -21,6 +21,8 @@ QUICK = Limits(
     of_an_address=8,
     farewell_seconds=0.2,
 )
+#: What a client hears that is still sending when it is let go: its system may forget what came before.
+LET_GO = {b"HTTP/1.1 408 ", b""}
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 Open = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -91,7 +93,7 @@ async def test_a_head_that_comes_byte_by_byte_is_not_waited_for(connect: Open) -
     reader, writer = await connect()
     dripping = asyncio.create_task(drip(writer, b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 1000))
     began = time.monotonic()
-    assert (await answer(reader)).startswith(b"HTTP/1.1 408 ")
+    assert (await answer(reader))[:13] in LET_GO
     assert time.monotonic() - began < 5
     dripping.cancel()
 
@@ -112,7 +114,7 @@ async def test_a_body_that_stops_or_drips_for_ever_is_given_up(connect: Open) ->
     reader, writer = await connect()
     writer.write(head)
     dripping = asyncio.create_task(drip(writer, b"x" * 999))
-    assert b"408" in await answer(reader)
+    assert (await answer(reader))[:13] in LET_GO
     dripping.cancel()
 
 
