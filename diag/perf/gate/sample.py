@@ -7,6 +7,7 @@ machine does in these seconds meets all of them alike.
 import random
 from asyncio import Runner
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
@@ -28,8 +29,6 @@ BOOT: Final = "boot"
 MEMORY_AT_REST: Final = "memory at rest"
 MEMORY_UNDER_LOAD: Final = "memory under load"
 MEMORY: Final = (MEMORY_AT_REST, MEMORY_UNDER_LOAD)
-#: Processes of each arm started in a round for the sake of the boot alone, beside the one that serves.
-_MORE_BOOTS: Final = 1
 #: The share of a process's slices at or below its cost: the slices that were disturbed least.
 _LOW: Final = 0.1
 _TIMEOUT: Final = 30.0
@@ -60,16 +59,16 @@ def measure(
 ) -> list[Costs]:
     """The cost of each wanted benchmark to each station, in one round. Raises Crashed."""
     boots: dict[str, list[float]] = {station.label: [] for station in stations}
-    if BOOT in wanted:
-        for _ in range(_MORE_BOOTS):
-            for station in shuffled(stations, lot):
-                with station.fresh() as node:
-                    boots[station.label].append(cpu_seconds(node.pid))
-    with ExitStack() as stack:
+    with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as beside:
         nodes = {}
-        for station in shuffled(stations, lot):
+        order = shuffled(stations, lot)
+        for station, other in zip(order, [*order[1:], order[0]], strict=True):
+            # A second process of each arm boots on the other core, beside another arm's.
+            booting = beside.submit(other.boot) if BOOT in wanted else None
             node = nodes[station.label] = stack.enter_context(station.fresh())
             boots[station.label].append(cpu_seconds(node.pid))
+            if booting is not None:
+                boots[other.label].append(booting.result())
         rest = {label: peak_bytes(node.pid) for label, node in nodes.items()}
         loaded = runner.run(_loaded(stations, nodes, wanted, lot))
         peak = {label: peak_bytes(node.pid) for label, node in nodes.items()}

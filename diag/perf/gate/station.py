@@ -43,12 +43,10 @@ class Station:
             "DIAG_PERF_INJECT": "",
             **environment,
         }
-        self.node = self._node({})
-
-    @property
-    def raft_dir(self) -> Path:
-        """The data of the process that runs."""
-        return self.directory / "raft"
+        self.node = self._node(directory, {})
+        # Where this process is, which waits meanwhile.
+        elsewhere = "" if core is None else str(min(os.sched_getaffinity(0)))
+        self._spare = self._node(directory / "spare", {"DIAG_PERF_CORE": elsewhere})
 
     def connect(self, engine: Engine) -> None:
         """Start a query engine on the process that runs; it stays until ``close``."""
@@ -65,28 +63,42 @@ class Station:
         """A process whose data, when it is left, become those that all later ones start from."""
         with self.node as node:
             yield node
-        shutil.copytree(self.raft_dir, self.directory / _SEED)
+        shutil.copytree(self.directory / "raft", self.directory / _SEED)
 
     @contextmanager
     def fresh(self, extra: Mapping[str, str] | None = None) -> Iterator[NodeProcess]:
         """A new healthy process; killed on exit. Raises Crashed when it does not start."""
-        shutil.rmtree(self.raft_dir, ignore_errors=True)
-        shutil.copytree(self.directory / _SEED, self.raft_dir)
-        node = self._node(extra) if extra else self.node
+        node = self._node(self.directory, extra) if extra else self.node
         node.admin, node.grpc, node.raft = self.node.admin, self.node.grpc, self.node.raft
+        with self._running(node):
+            yield node
+
+    def boot(self) -> float:
+        """CPU seconds of a process until it is healthy, on the other core, beside one that may run.
+
+        Raises Crashed when it does not start.
+        """
+        with self._running(self._spare):
+            return cpu_seconds(self._spare.pid)
+
+    @contextmanager
+    def _running(self, node: NodeProcess) -> Iterator[None]:
+        raft_dir = node.directory / "raft"
+        shutil.rmtree(raft_dir, ignore_errors=True)
+        shutil.copytree(self.directory / _SEED, raft_dir)
         try:
             node.start()
         except Unavailable as error:
             raise Crashed(self.label, "boot", str(error)) from error
         try:
-            yield node
+            yield
         finally:
             if node.runs:
                 node.kill()
 
-    def _node(self, extra: Mapping[str, str] | None) -> NodeProcess:
+    def _node(self, directory: Path, extra: Mapping[str, str] | None) -> NodeProcess:
         return NodeProcess(
-            self.directory,
+            directory,
             program=(str(self.build.python), "-P", str(_CHILD)),
             environment=self._fixed | dict(extra or {}),
             scratch=self.directory,
