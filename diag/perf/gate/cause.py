@@ -77,7 +77,7 @@ class Cause:
         return bool(self._base and self._head)
 
     def growths(self) -> list[Growth]:
-        """The functions that grew, the surest and largest first."""
+        """The functions that grew, first the one that grew most at the least, by its interval's lower end."""
         if not self.known:
             return []
         whole = fmean(each.cost for each in self._base)
@@ -86,7 +86,7 @@ class Cause:
         total = 100 * (fmean(each.cost for each in self._head) / whole - 1)
         if not any(each.sure and each.points >= _ITS_OWN * total for each in found):
             found += self._beneath(whole, total)
-        return sorted(found, key=lambda each: (not each.sure, each.beneath, -each.points))
+        return sorted(found, key=lambda each: (not each.sure, each.beneath, -each.low, each.name))
 
     def diff(self) -> Diff:
         """Both sides in one tree, weighed by the cost of a unit of work; needs ``known``."""

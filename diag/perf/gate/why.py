@@ -17,7 +17,7 @@ from flamegraph import render
 from flamegraph.paired import Verdict
 from flamegraph.units import format_value
 
-_SLICES: Final = 8
+_SLICES: Final = 12
 _SLICE_SECONDS: Final = 1.5
 _BOOTS: Final = 6
 _MEMORY_RUNS: Final = 2
