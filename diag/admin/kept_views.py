@@ -78,7 +78,8 @@ def _load(about: About) -> str:
     load = about.load
     parts = []
     if load.requests is not None:
-        parts.append(f"{load.requests} requests")
+        before = "" if load.requests_before is None else f" ({load.requests_before:,.0f} a second before)"
+        parts.append(f"{load.requests} requests{before}")
     if load.cpu_seconds is not None:
         parts.append(f"{load.cpu_seconds:.2f} s of CPU")
     if load.loop_lag_seconds is not None:

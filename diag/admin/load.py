@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from diag.metrics.lag import LoopLag
+from diag.metrics.pace import Pace
 from diag.metrics.registry import Metrics
 from diag.profilers.about import Load
 from diag.profilers.triggers import Readings
@@ -17,9 +18,16 @@ _STATM: Final = Path("/proc/self/statm")
 def load_of(metrics: Metrics, lag: LoopLag) -> Callable[[float], Load]:
     """Reads RPCs answered, the event loop's worst lag of so many seconds, and this process's CPU time."""
 
+    def answered() -> int:
+        return metrics.req_success + metrics.req_failed
+
+    pace = Pace(answered)
+    lag.also(pace.note)
+
     def now(seconds: float) -> Load:
         return Load(
-            requests=metrics.req_success + metrics.req_failed,
+            requests=answered(),
+            requests_before=pace.per_second(),
             loop_lag_seconds=lag.worst(within=seconds),
             cpu_seconds=time.process_time(),
         )

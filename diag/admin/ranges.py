@@ -22,11 +22,11 @@ from diag.profilers.capture import Capture
 from diag.profilers.coverage import Coverage, covered
 from diag.profilers.merge import Job, merge_files
 from diag.profilers.requests import CPU_BY
-from diag.profilers.windows import Windows
+from diag.profilers.windows import Window, Windows
 from diag.profilers.work import in_thread
 
 _DEFAULT_FROM: Final = "-15m"
-_NAMES: Final = ("from", "to", "diff_from", "diff_to", "format", "by")
+_NAMES: Final = ("from", "to", "diff_from", "diff_to", "format", "by", "kind")
 
 
 def router(windows: Windows, relay: Relay) -> APIRouter:
@@ -50,6 +50,7 @@ class _Ranges:
     async def get(self, request: Request) -> Response:
         params = queries.only(request, [*_NAMES, *PARAMETERS])
         interval, base = _intervals(params, time.time())
+        _require_cpu(params.get("kind", "cpu"))
         by = queries.one_of("by", params.get("by", CPU_BY[0]), CPU_BY)
         form = _form_of(request, params.get("format"), base is not None)
         target = self._relay.one(request, params)
@@ -59,7 +60,7 @@ class _Ranges:
         return await while_present(request, work) or Response(status_code=CLIENT_GONE)
 
     async def _one(self, interval: _Interval, form: str, by: str) -> Response:
-        coverage = self._covered(interval)
+        coverage = self._covered(interval, await self._windows.running())
         if form == "json":
             response: Response = json_response(_told(coverage))
         elif form == "pprof":
@@ -79,7 +80,8 @@ class _Ranges:
         return response
 
     async def _two(self, base: _Interval, new: _Interval, form: str, by: str) -> Response:
-        before, after = self._covered(base), self._covered(new)
+        running = await self._windows.running()
+        before, after = self._covered(base, running), self._covered(new, running)
         mixed = before.rates() != after.rates()
         before, first = await self._merged(before, by, mixed)
         after, second = await self._merged(after, by, mixed)
@@ -102,10 +104,12 @@ class _Ranges:
         response.headers.update(_headers("X-Range", after) | _headers("X-Base-Range", before))
         return response
 
-    def _covered(self, interval: _Interval) -> Coverage:
+    def _covered(self, interval: _Interval, running: tuple[About, bytes] | None) -> Coverage:
         """Raises NotFound where no window is in the interval."""
         windows = self._windows.all()
-        coverage = covered(windows, *interval, time.time())
+        if running is not None:
+            windows.append(Window(running[0].id, 0, running[0], 0.0))
+        coverage = replace(covered(windows, *interval, time.time()), running=running)
         if coverage.windows:
             return coverage
         known = [window.about for window in windows if window.about is not None]
@@ -117,18 +121,30 @@ class _Ranges:
         first, last = min(known, key=lambda about: about.when), max(known, key=lambda about: about.when)
         raise NotFound(
             f"No window of always-on profiling is in {_span(interval)}; those there are begin "
-            f"{moment(first.when)} and end {moment(last.when + last.seconds)}, without the one being taken."
+            f"{moment(first.when)} and end {moment(last.when + last.seconds)}."
         )
 
     async def _merged(self, coverage: Coverage, by: str, as_time: bool = False) -> tuple[Coverage, Capture]:
         """The windows as one, and what they cover once those that cannot be read are left out."""
         coverage = replace(coverage, as_time=as_time or coverage.as_time)
-        scales = {str(self._windows.path(about.id)): coverage.scale(about) for about in coverage.windows}
-        merged = await in_thread("profile-merge", partial(merge_files, Job(scales, by)))
+        scales = {about.id: coverage.scale(about) for about in coverage.windows}
+        folded, scale = b"", 1.0
+        if coverage.running is not None and coverage.running[0].id in scales:
+            folded, scale = coverage.running[1], scales.pop(coverage.running[0].id)
+        job = Job({str(self._windows.path(id_)): scale for id_, scale in scales.items()}, by, scale)
+        merged = await in_thread("profile-merge", partial(merge_files, job, running=folded))
         if len(merged.damaged) == len(coverage.windows):
             raise NotFound(f"All windows of the interval are damaged: {', '.join(merged.damaged)}.")
         coverage = coverage.without(merged.damaged)
         return coverage, coverage.capture(merged.folded, merged.samples)
+
+
+def _require_cpu(kind: str) -> None:
+    if kind != "cpu":
+        raise InvalidRequest(
+            f"kind is {kind[:80]!r}; always-on profiling samples the CPU, so it must be cpu. What is held in "
+            "memory is told by /debug/pprof/memory, with [profiling] memory_from_start = true."
+        )
 
 
 def _intervals(params: dict[str, str], now: float) -> tuple[_Interval, _Interval | None]:

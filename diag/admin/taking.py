@@ -8,6 +8,7 @@ from fastapi import Request, Response
 
 from diag.admin.relay import plain
 from diag.errors import InvalidRequest
+from diag.profilers.about import About
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper, Kept
@@ -38,9 +39,10 @@ class Taken:
     kept: Kept
 
     def mark(self, response: Response) -> Response:
-        """``response`` with the profile's id, or with the reason why it has none."""
+        """``response`` with the profile's id and the load meanwhile, or with the reason why it has none."""
         if self.kept.about is not None:
             response.headers[ID_HEADER] = self.kept.about.id
+            response.headers.update(_headers(self.kept.about))
         if self.kept.reason:
             response.headers[NOT_KEPT_HEADER] = plain(self.kept.reason)
         return response
@@ -92,11 +94,25 @@ def _load(kept: Kept) -> list[str]:
     if about is None or about.load.requests is None or not about.seconds:
         return []
     told = f"While it was taken the node answered {about.load.requests / about.seconds:,.0f} RPCs a second"
+    if about.load.requests_before is not None:
+        told += f", {about.load.requests_before:,.0f} before"
     if about.load.cpu_seconds is not None:
         told += f" with {about.load.cpu_seconds / about.seconds:.0%} of a core"
     if about.load.loop_lag_seconds is not None:
         told += f"; its event loop was at most {about.load.loop_lag_seconds * 1e3:.1f} ms late"
     return [f"{told}."]
+
+
+def _headers(about: About) -> dict[str, str]:
+    """Calls a second before and during the profile, and the event loop's worst lag in seconds."""
+    load = about.load
+    during = None if load.requests is None or not about.seconds else load.requests / about.seconds
+    figures = {
+        "Calls-Before": None if load.requests_before is None else f"{load.requests_before:.1f}",
+        "Calls": None if during is None else f"{during:.1f}",
+        "Loop-Lag": None if load.loop_lag_seconds is None else f"{load.loop_lag_seconds:.4f}",
+    }
+    return {f"X-Profile-{name}": value for name, value in figures.items() if value is not None}
 
 
 def _sentence(kept: Kept) -> str:

@@ -31,7 +31,7 @@ def profile() -> None:
 @_FORMAT
 @_NAME
 @click.option("--seconds", type=Seconds(0.1, 300), default=5.0, show_default=True)
-@click.option("--frequency", type=int, default=99, show_default=True, help="Samples a second.")
+@click.option("--frequency", type=int, help="Samples a second; by default as many as the node bears.")
 @click.option("--mode", type=click.Choice(["cpu", "gil", "wall"]), default="cpu", show_default=True)
 @click.option(
     "--engine",
@@ -48,13 +48,15 @@ def cpu(
     form: str | None,
     name: str | None,
     seconds: float,
-    frequency: int,
+    frequency: int | None,
     mode: str,
     engine: str,
     native: bool,
 ) -> int:
     """Where the node spends its CPU."""
-    params = {"frequency": str(frequency), "mode": mode, "engine": engine, **of_node(node), **_called(name)}
+    params = {"mode": mode, "engine": engine, **of_node(node), **_called(name)}
+    if frequency is not None:
+        params["frequency"] = str(frequency)
     if native:
         params["native"] = "true"
     return _take(endpoint, token, "profile", seconds, params, output, form)

@@ -84,7 +84,7 @@ class SelfReport:
             etcd=etcd,
             tracing=_refusal(),
             threads=threads,
-            sampling_hz=affordable_rate(CpuRequest(frequency=1000), threads)[0],
+            sampling_hz=affordable_rate(CpuRequest(frequency=1000), threads).hertz,
             loop_lag=known.lag.worst(),
             standstill=_standstill(known.watch),
             memory_followed=known.memory_followed(),

@@ -16,8 +16,13 @@ class LoopLag:
         self._interval = interval
         self._clock = clock
         self._lags: deque[tuple[float, float]] = deque(maxlen=max(1, round(window / interval)))
+        self._listeners: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._due = float("inf")
+
+    def also(self, work: Callable[[], None]) -> None:
+        """Have something short done at every waking, which needs no timer of its own then."""
+        self._listeners.append(work)
 
     def start(self) -> None:
         """Begin on the running loop."""
@@ -47,4 +52,6 @@ class LoopLag:
             await asyncio.sleep(self._interval)
             now = self._clock()
             self._lags.append((now, max(0.0, now - self._due)))
-            self._due = now + self._interval
+            for work in self._listeners:
+                work()
+            self._due = self._clock() + self._interval

@@ -23,11 +23,12 @@ _TAKEN: Final = "range"
 class Load:
     """What the service did while a profile was taken, or None where nobody counted.
 
-    ``requests`` answered, ``loop_lag_seconds`` the worst lag of the event loop about then, ``cpu_seconds``
-    of the whole process.
+    ``requests`` answered, and ``requests_before``, how many a second there were in the seconds before;
+    ``loop_lag_seconds`` the worst lag of the event loop about then, ``cpu_seconds`` of the whole process.
     """
 
     requests: int | None = None
+    requests_before: float | None = None
     loop_lag_seconds: float | None = None
     cpu_seconds: float | None = None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from diag.errors import MetaError
-from diag.profilers.about import About
+from diag.profilers.about import About, Load
 from diag.profilers.capture import Capture
 from diag.profilers.coverage import covered, ended_early
 from diag.profilers.keeper import Keeper
@@ -93,6 +93,9 @@ class AlwaysOn:
         self._last: deque[_Taken] = deque(maxlen=2)
         self._fired: list[Fired] = []
         self._turn = Turn()
+        self._sampler: Sampler | None = None
+        self._before = Load()
+        windows.running = self.running
         self._busy = False
         self._closing = False
         self._refused = False
@@ -122,6 +125,17 @@ class AlwaysOn:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def running(self) -> tuple[About, bytes] | None:
+        """The window that is being taken, as far as it got; None where none is, or it has only begun."""
+        sampler = self._sampler
+        capture = None if sampler is None else await asyncio.to_thread(sampler.so_far)
+        if capture is None or sampler is not self._sampler:
+            return None
+        capture = replace(capture, notes=(*capture.notes, "The last window is still being taken."))
+        about = self._keeper.account(capture, self._before)
+        about = replace(about, when=round(self._clock() - capture.seconds, 3))
+        return about, capture.labelled or capture.folded
+
     async def _run(self) -> None:
         while not self._closing:
             try:
@@ -144,13 +158,17 @@ class AlwaysOn:
         )
         async with self._turns.window(turn):
             self._busy = True
-            before = self._keeper.load()
-            capture = await Sampler(request, turn).run()
+            self._before = self._keeper.load()
+            self._sampler = Sampler(request, turn)
+            try:
+                capture = await self._sampler.run()
+            finally:
+                self._sampler = None
             ended = self._clock()
         if turn.ended_for is not None:
             capture = replace(capture, notes=(*capture.notes, ended_early(turn.ended_for)))
         capture = replace(capture, notes=(*capture.notes, *self._jumped()))
-        about = self._keeper.account(capture, before)
+        about = self._keeper.account(capture, self._before)
         taken = _Taken(replace(about, when=round(ended - capture.seconds, 3)), capture)
         await self._keep(taken)
         if fired:
@@ -196,7 +214,7 @@ class AlwaysOn:
                 self._turn.end(f"the trigger {found[0].name} fired")
 
     async def _keep_triggered(self, fired: Sequence[Fired], detail: _Taken) -> None:
-        parts = [*self._before(), detail]
+        parts = [*self._taken_before(), detail]
         capture = await asyncio.to_thread(_combined, parts, fired)
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(detail.about.when))
         says = "; ".join(one.says for one in fired)
@@ -210,7 +228,7 @@ class AlwaysOn:
         _log.warning("the profile of the trigger %s is /debug/profiles/%s", fired[0].name, kept.about.id)
         await self._drop_oldest()
 
-    def _before(self) -> list[_Taken]:
+    def _taken_before(self) -> list[_Taken]:
         """What was sampled before the trigger: the window that it ended, and one more if that was short."""
         last = list(self._last)
         long_enough = last and last[-1].about.seconds >= self._plan.seconds / 2

@@ -27,7 +27,8 @@ class Gap:
 class Coverage:
     """``start`` and ``end`` are the interval asked for; ``windows`` are in the order of time.
 
-    ``as_time`` gives weights in CPU time rather than samples, for comparing what has different rates.
+    ``running`` has the stacks of the window that is being taken, which may be among them. ``as_time`` gives
+    weights in CPU time rather than samples, for comparing what has different rates.
     """
 
     start: float
@@ -36,6 +37,7 @@ class Coverage:
     gaps: tuple[Gap, ...]
     damaged: tuple[str, ...]
     as_time: bool = False
+    running: tuple[About, bytes] | None = None
 
     @property
     def seconds(self) -> float:

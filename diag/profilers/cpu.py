@@ -29,6 +29,7 @@ from diag.profilers import guardian, native, permission, pyspy_report
 from diag.profilers.capture import Capture
 from diag.profilers.child import content, end
 from diag.profilers.frames import fold
+from diag.profilers.rate import Rate, settled
 from diag.profilers.requests import CpuRequest
 from diag.profilers.scratch import open_scratch, scratch_path
 from diag.profilers.span import Span
@@ -39,9 +40,6 @@ _BANNER = b"Sampling process"
 _START_LIMIT = 15.0
 _STOP_LIMIT = 2.0
 _POLL = 0.005
-# Longest stop a sample costs per thread, measured; and the share of the time that may be spent stopped.
-_STOP_PER_THREAD = {"cpu": 0.05e-3, "gil": 0.05e-3, "wall": 0.15e-3}
-_STOPPED_SHARE = 0.10
 _NATIVE_RATE = 50
 _BIAS = {
     "cpu": "py-spy saw who held the interpreter lock; CPU time without it stands under its thread alone.",
@@ -76,7 +74,8 @@ class PySpy:
         refusal = rights.refusal()
         if refusal is not None:
             raise ProfilerDenied(refusal)
-        rate, notes = affordable_rate(request, len(thread_ids()))
+        chosen = affordable_rate(request, len(thread_ids()))
+        rate, notes = chosen.hertz, list(chosen.notes)
         with ExitStack() as stack:
             out = stack.enter_context(open_scratch(self._temp_dir))
             log = stack.enter_context(open_scratch(self._temp_dir))
@@ -90,22 +89,16 @@ class PySpy:
             return _capture(request, rate, notes, window, content(out), content(log))
 
 
-def affordable_rate(request: CpuRequest, threads: int) -> tuple[int, list[str]]:
-    """The rate to sample at, and a sentence where it is not the one asked for.
+def affordable_rate(request: CpuRequest, threads: int) -> Rate:
+    """The rate to sample at.
 
-    It is lowered where it would stop the process too long, and raised where py-spy would not hear its end:
-    it listens between two samples only, and at 1 Hz was seen not to have ended 3 s after being asked.
+    It is raised where py-spy would not hear its end: it listens between two samples only, and at 1 Hz was
+    seen not to have ended 3 s after being asked.
     """
-    most = int(_STOPPED_SHARE / (_STOP_PER_THREAD[request.mode] * max(1, threads)))
-    why = f"with {threads} threads a sample stops the process longer"
-    if request.native and most > _NATIVE_RATE:
-        most, why = _NATIVE_RATE, "native frames make a sample several times as expensive"
-    rate = max(1, min(max(request.frequency, _LEAST_RATE), most))
-    if rate == request.frequency:
-        return rate, []
-    if rate > request.frequency:
-        return rate, [f"The rate was raised from {request.frequency} to {rate} Hz, py-spy's least here."]
-    return rate, [f"The rate was lowered from {request.frequency} to {rate} Hz: {why}."]
+    most = (
+        (_NATIVE_RATE, "native frames make a sample several times as expensive") if request.native else None
+    )
+    return settled(request.frequency, "py-spy", request.mode, threads, least=_LEAST_RATE, most=most)
 
 
 def _start(
@@ -242,7 +235,7 @@ def _capture(
         seconds=window.seconds,
         samples=sum(weights.values()),
         errors=pyspy_report.read_errors(messages),
-        rate_asked=float(request.frequency),
+        rate_asked=None if request.frequency is None else float(request.frequency),
         rate_effective=effective,
         pause_share=min(1.0, window.spy_cpu / window.seconds) if window.seconds > 0 else None,
         notes=(_BIAS[request.mode], *notes),

@@ -215,6 +215,7 @@ def _since(before: Load, now: Load) -> Load:
     requests, cpu = less(now.requests, before.requests), less(now.cpu_seconds, before.cpu_seconds)
     return Load(
         requests=None if requests is None else int(requests),
+        requests_before=None if before.requests_before is None else round(before.requests_before, 1),
         loop_lag_seconds=None if now.loop_lag_seconds is None else round(now.loop_lag_seconds, 4),
         cpu_seconds=None if cpu is None else round(cpu, 4),
     )

@@ -25,6 +25,7 @@ from diag.errors import Conflict, InvalidRequest, ProfilerError, ProfilerMissing
 from diag.profilers.capture import Capture
 from diag.profilers.child import end
 from diag.profilers.memory import ARENAS
+from diag.profilers.resident import resident_bytes
 from diag.profilers.work import in_thread
 
 MODES: Final = ("held", "peak")
@@ -164,11 +165,23 @@ class MemoryFromStart:
             mode=mode,
             seconds=time.monotonic() - self._since,
             samples=told["records"],
-            notes=tuple(notes),
+            notes=(*notes, *_beside(folded)),
         )
 
     def _child_runs(self) -> bool:
         return self._child is not None and self._child.poll() is None
+
+
+def _beside(folded: bytes) -> tuple[str, ...]:
+    """What the system counts for the process, as nobody who looks for a leak can do without."""
+    resident = resident_bytes()
+    if resident is None:
+        return ()
+    tracked = sum(int(line.rpartition(b" ")[2]) for line in folded.splitlines())
+    return (
+        f"The process has {resident / 1e6:,.0f} MB in memory now (RSS), and {tracked / 1e6:,.0f} MB are told "
+        "here; the rest is code, stacks, what came before, and pages that the allocator has not given back.",
+    )
 
 
 def _reader(port: int) -> "subprocess.Popen[bytes]":

@@ -1,8 +1,8 @@
 """Many windows into one, in a process of its own: a day of them holds the interpreter for seconds.
 
-As a program, ``python -m diag.profilers.merge``, it reads a ``Job`` as JSON from standard input. Its first
-line of output is JSON, the samples and what was wrong with files that could not be read; the rest is folded
-stacks.
+As a program, ``python -m diag.profilers.merge``, it reads a ``Job`` as a line of JSON from standard input,
+and after it the stacks of a window that is not on disk yet. Its first line of output is JSON, the samples and
+what was wrong with files that could not be read; the rest is folded stacks.
 """
 
 import gzip
@@ -31,10 +31,13 @@ BY: Final = ("stack", "request", "label")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``scales`` is what a sample weighs, by file; ``by`` is one of ``BY``."""
+    """``scales`` is what a sample weighs, by file, ``running`` what one of other stacks does; ``by`` is one
+    of ``BY``.
+    """
 
     scales: dict[str, float]
     by: str = "stack"
+    running: float = 1.0
 
 
 class Merged(NamedTuple):
@@ -45,10 +48,13 @@ class Merged(NamedTuple):
     damaged: tuple[str, ...]
 
 
-def merge_files(job: Job, stop: threading.Event) -> Merged:
-    """Blocking. Raises ProfilerError; Abandoned when ``stop`` was set."""
+def merge_files(job: Job, stop: threading.Event, running: bytes = b"") -> Merged:
+    """Merge the files and the folded stacks of ``running``. Blocking.
+
+    Raises ProfilerError; Abandoned when ``stop`` was set.
+    """
     with open_scratch(None) as source:
-        source.write(json.dumps(asdict(job)).encode())
+        source.write(json.dumps(asdict(job)).encode() + b"\n" + running)
         source.seek(0)
         output = run_module(_MODULE, [], stop, source=source)
     head, _, folded = output.partition(b"\n")
@@ -109,9 +115,10 @@ def _arranged(stack: bytes, by: str) -> bytes:
 def main() -> None:
     """The program: less urgent than the service."""
     os.nice(_NICENESS)
-    job = Job(**json.loads(sys.stdin.buffer.read()))
+    job = Job(**json.loads(sys.stdin.buffer.readline()))
     damaged: list[str] = []
     merging = Merging(job.by)
+    merging.add(sys.stdin.buffer.read(), job.running)
     for name, scale in job.scales.items():
         try:
             merging.add(read_window(Path(name)), scale)

@@ -91,7 +91,8 @@ class Pusher:
         """Queue a window that saw anything; the oldest ones go where it is too much."""
         if not capture.folded:
             return
-        self._queue.append(_Item(self._query(about), capture.folded))
+        # Folded stacks have no labels: who was served stands as a root frame.
+        self._queue.append(_Item(self._query(about), capture.labelled or capture.folded))
         while len(self._queue) > _QUEUED or sum(len(one.folded) for one in self._queue) > _QUEUED_BYTES:
             self._queue.popleft()
             self.counts.dropped += 1

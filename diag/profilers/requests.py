@@ -27,7 +27,11 @@ class _Request:
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> Self:
         """A request from text values; every key must be a field. Raises InvalidRequest."""
-        known = {field.name: type(field.default) for field in fields(cls)}  # type: ignore[arg-type]
+        # What has no default is a number that the profiler chooses.
+        known = {
+            field.name: int if field.default is None else type(field.default)
+            for field in fields(cls)  # type: ignore[arg-type]
+        }
         values: dict[str, object] = {}
         for name, text in params.items():
             if name not in known:
@@ -77,10 +81,10 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CpuRequest(_Request):
-    """A CPU or wall-clock profile. Seconds 0.1..300, frequency 1..1000 Hz."""
+    """A CPU or wall-clock profile. Seconds 0.1..300, frequency 1..1000 Hz or as the process bears it."""
 
     seconds: float = 5.0
-    frequency: int = 99
+    frequency: int | None = None
     mode: str = "cpu"
     engine: str = "auto"
     native: bool = False
@@ -88,7 +92,8 @@ class CpuRequest(_Request):
 
     def __post_init__(self) -> None:
         _within("seconds", self.seconds, SECONDS, "seconds")
-        _within("frequency", self.frequency, FREQUENCY, "samples a second")
+        if self.frequency is not None:
+            _within("frequency", self.frequency, FREQUENCY, "samples a second")
         _one_of("mode", self.mode, CPU_MODES)
         _one_of("engine", self.engine, CPU_ENGINES)
         _one_of("by", self.by, CPU_BY)

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 from diag.profilers import labels, native
 from diag.profilers.capture import Capture
 from diag.profilers.frames import FrameNames, fold
+from diag.profilers.rate import settled
 from diag.profilers.requests import CpuRequest
 from diag.profilers.span import Span
 from diag.profilers.tally import Tally
@@ -65,6 +66,15 @@ class Ticks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Begun:
+    """When, with how much CPU by kernel thread id so far, and by what."""
+
+    started: float
+    before: dict[int, float]
+    ticks: Ticks
+
+
+@dataclass(frozen=True, slots=True)
 class _Spent:
     """Seconds on the wall, and CPU seconds by kernel thread id at both ends; those of the profiler's thread,
     and for how many the main thread stood still.
@@ -73,8 +83,8 @@ class _Spent:
     seconds: float
     before: dict[int, float]
     after: dict[int, float]
-    own: float
-    stood: float | None
+    own: float = 0.0
+    stood: float | None = None
 
     def by_thread(self) -> dict[int, float]:
         return {tid: cpu - self.before.get(tid, 0.0) for tid, cpu in self.after.items()}
@@ -87,10 +97,13 @@ class Sampler:
         self._span = span
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
-        self._rate = float(request.frequency)
+        ticks = None
         if self._mode == "cpu":
-            self._rate = min(self._rate, 1 / kernel_tick())
+            ticks = round(1 / kernel_tick()), "the kernel tells a thread's time no more often"
+        chosen = settled(request.frequency, "inprocess", self._mode, threading.active_count(), most=ticks)
+        self._rate, self._notes = float(chosen.hertz), chosen.notes
         self._tasks: WaitingTasks | None = None
+        self._begun: _Begun | None = None
 
     async def run(self) -> Capture:
         """Sample for the time asked. Cancellation takes timers and handler away."""
@@ -100,13 +113,18 @@ class Sampler:
             self._tasks = WaitingTasks(loop, self._rate)
         before, started = all_thread_cpu(), time.monotonic()
         ticks = self._begin()
+        begun = self._begun = _Begun(started, before, ticks)
         try:
             self._span.begin()
             own = await in_thread("profile-threads", lambda stop: self._look(ticks, stop))
         finally:
             stood = ticks.end()
-        spent = _Spent(time.monotonic() - started, before, all_thread_cpu(), own, stood)
-        return await asyncio.to_thread(self._capture, spent, ticks.note)
+        return await asyncio.to_thread(self._capture, _spent(begun, own, stood), ticks.note)
+
+    def so_far(self) -> Capture | None:
+        """What was seen until now, in the middle of ``run``; None before it has begun. From any thread."""
+        begun = self._begun
+        return None if begun is None else self._capture(_spent(begun), begun.ticks.note)
 
     def _begin(self) -> Ticks:
         from diag.profilers.ticks import CpuTicks  # with ctypes, a thirtieth of a node's start
@@ -141,7 +159,7 @@ class Sampler:
         return time.thread_time()
 
     def _capture(self, spent: _Spent, note: str) -> Capture:
-        notes = (note, *self._lowered())
+        asked = self._request.frequency
         weights = self._cpu_weights(spent) if self._tasks is None else self._wall_weights(spent, self._tasks)
         plain: Counter[str] = Counter()
         for stack, count in weights.items():
@@ -156,17 +174,11 @@ class Sampler:
             mode=self._mode,
             seconds=spent.seconds,
             samples=sum(plain.values()),
-            rate_asked=float(self._request.frequency),
+            rate_asked=None if asked is None else float(asked),
             rate_effective=self._rate,
             pause_share=None if spent.stood is None else spent.stood / spent.seconds,
-            notes=notes,
+            notes=(note, *self._notes),
         )
-
-    def _lowered(self) -> tuple[str, ...]:
-        if self._rate == self._request.frequency:
-            return ()
-        why = "the kernel tells a thread's time no more often"
-        return (f"The rate was lowered from {self._request.frequency} to {self._rate:.0f} Hz: {why}.",)
 
     def _cpu_weights(self, spent: _Spent) -> Counter[str]:
         """A thread's stacks share what the kernel says that it used."""
@@ -189,3 +201,7 @@ class Sampler:
         weights = self._tally.weights(names, scales, threads)
         weights.update(tasks.weights(names, self._rate * spent.seconds))
         return weights
+
+
+def _spent(begun: _Begun, own: float = 0.0, stood: float | None = None) -> _Spent:
+    return _Spent(time.monotonic() - begun.started, begun.before, all_thread_cpu(), own, stood)

@@ -36,7 +36,7 @@ class Tally:
     def by_thread(self) -> dict[int, float]:
         """Seconds by kernel thread id."""
         found: defaultdict[int, float] = defaultdict(float)
-        for (tid, _, _), seconds in self._seconds.items():
+        for (tid, _, _), seconds in self._seconds.copy().items():
             found[tid] += seconds
         return dict(found)
 
@@ -48,7 +48,7 @@ class Tally:
         ``scales`` are samples a second by thread, ``roots`` the names of threads, where these stand first.
         """
         found: defaultdict[str, float] = defaultdict(float)
-        for (tid, request, place), seconds in self._seconds.items():
+        for (tid, request, place), seconds in self._seconds.copy().items():
             codes = self._codes[place]
             stack = names.stack(
                 [(code, _line(code, place[2 * at + 1])) for at, code in enumerate(codes)][::-1]

@@ -11,7 +11,7 @@ import gzip
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,10 @@ SUFFIX: Final = ".folded.gz"
 
 _MAKING: Final = ".making"
 _COMPRESSION: Final = 6
+
+
+async def _nothing() -> None:
+    """No window is being taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Windows:
         self._size = size
         self._monotonic = monotonic
         self._clock = clock
+        #: The account and the labelled stacks of the window that is being taken, from whoever takes it.
+        self.running: Callable[[], Awaitable[tuple[About, bytes] | None]] = _nothing
         self._lock = threading.Lock()
         self._index: list[Window] = []
 

@@ -66,6 +66,25 @@ async def test_an_unknown_parameter_names_the_nearest(node: Served) -> None:
         assert "did you mean 'seconds'?" in response.text
 
 
+async def test_the_load_before_and_meanwhile_is_told_in_headers_and_footer(node: Served) -> None:
+    for _ in range(2):  # what was before is known once the node has run for a moment
+        response = await node.http.get(CPU, params={"seconds": "0.5"})
+    assert float(response.headers["x-profile-calls"]) >= 0
+    assert float(response.headers["x-profile-calls-before"]) >= 0
+    assert float(response.headers["x-profile-loop-lag"]) >= 0
+    assert "RPCs a second, " in response.text
+    assert "before" in response.text
+    account = await node.http.get(f"/debug/profiles/{response.headers['x-profile-id']}?format=json")
+    assert account.json()["load"]["requests_before"] >= 0
+
+
+async def test_the_rate_is_chosen_where_none_is_asked_for(node: Served) -> None:
+    response = await node.http.get(CPU, params={"seconds": "0.2"})
+    assert "Hz was chosen for" in response.headers["x-profile-notes"]
+    assert "x-profile-rate-asked" not in response.headers
+    assert 1 <= float(response.headers["x-profile-rate"]) <= 99
+
+
 async def test_a_parameter_given_twice_is_refused(node: Served) -> None:
     for route in (CPU, HEAP, TRACE, THREADS):
         response = await node.http.get(f"{route}?format=text&format=json")

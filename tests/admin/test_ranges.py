@@ -93,6 +93,33 @@ async def test_windows_of_different_rates_are_compared_by_time(node: Served) -> 
     assert totals["base"] / totals["new"] == pytest.approx(99 / 19, rel=1e-3)
 
 
+async def test_the_window_that_is_being_taken_is_in_what_reaches_to_now(node: Served) -> None:
+    put(node, 90)
+    account = replace(about(), when=time.time() - 30, seconds=30.0, rate_asked=19.0, samples=10)
+
+    async def running() -> tuple[About, bytes]:
+        return account, OTHERS
+
+    node.windows.running = running
+    response = await node.http.get(RANGE, params={"format": "folded"})
+    assert response.headers["x-range-windows"] == "2"
+    assert response.text.splitlines()[0] == "main (a.py:1);other (a.py:3) 10"
+    assert "main (a.py:1);work (a.py:2) 6" in response.text
+    told = (await node.http.get(RANGE, params={"format": "json"})).json()
+    assert [window["id"] for window in told["windows"]][1:] == [account.id]
+    earlier = await node.http.get(RANGE, params={"format": "folded", "to": "-40s"})
+    assert earlier.headers["x-range-windows"] == "1"
+
+
+async def test_what_is_not_sampled_always_is_refused_with_what_is(node: Served) -> None:
+    put(node, 120)
+    assert (await node.http.get(RANGE, params={"kind": "cpu"})).status_code == 200
+    response = await node.http.get(RANGE, params={"kind": "heap"})
+    assert response.status_code == 400
+    assert "kind is 'heap'" in response.text
+    assert "/debug/pprof/memory" in response.text
+
+
 async def test_a_damaged_window_is_left_out_and_told(node: Served) -> None:
     whole, broken = put(node, 240), put(node, 120)
     path = node.windows.path(broken.id)

@@ -81,6 +81,25 @@ async def test_windows_follow_each_other_and_see_the_work(tmp_path: Path) -> Non
     assert [about for about, _ in rig.seen] == accounts
 
 
+async def test_the_window_that_is_being_taken_is_told_as_far_as_it_got(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, seconds=60)
+    assert await rig.windows.running() is None
+    await rig.always.start()
+    end = time.process_time() + 0.3
+    await spin(lambda: time.process_time() > end)
+    running = await rig.windows.running()
+    await rig.always.close()
+    assert running is not None
+    account, folded = running
+    assert b"spin (" in folded
+    assert 0 < account.seconds < 30
+    assert any("still being taken" in note for note in account.notes)
+    assert await rig.windows.running() is None
+    [window] = rig.windows.all()
+    assert window.about is not None
+    assert abs(account.when - window.about.when) < 0.5
+
+
 async def test_the_end_keeps_the_window_as_far_as_it_got(tmp_path: Path) -> None:
     rig = Rig(tmp_path, seconds=60)
     await rig.always.start()

@@ -1,8 +1,6 @@
 import pytest
 
-from diag.profilers.cpu import affordable_rate
 from diag.profilers.native import ROOT
-from diag.profilers.requests import CpuRequest
 from tests.profilers.conftest import Start, shares, weight_of, weights, work_shares
 
 pytestmark = pytest.mark.alone
@@ -86,11 +84,3 @@ def test_a_loop_outside_the_main_thread_is_seen(start: Start) -> None:
     capture = start("shares", "worker-loop").ask("cpu", seconds=0.5)
     assert capture["engine"] == "py-spy"
     assert weight_of(capture["folded"], "work_a") > 0
-
-
-def test_the_rate_is_lowered_aloud_when_there_are_many_threads() -> None:
-    assert affordable_rate(CpuRequest(frequency=99), 12) == (99, [])
-    rate, notes = affordable_rate(CpuRequest(frequency=99, mode="wall"), 100)
-    assert rate < 99
-    assert f"from 99 to {rate} Hz" in notes[0]
-    assert affordable_rate(CpuRequest(frequency=1, mode="wall"), 100_000)[0] == 1

@@ -56,6 +56,7 @@ async def test_what_is_held_and_what_was_at_the_peak_are_told_while_it_goes_on()
         first = await profilers.memory("held")
         assert abs(weight_of(first.folded.decode(), "planted") - SIZE) < SIZE / 100
         assert first.notes[0].startswith("Since the start of the node")
+        assert "MB in memory now (RSS), and 3" in first.notes[-1]
         del held
         second = await profilers.memory("held")
         while weight_of(second.folded.decode(), "planted"):  # the account is a moment behind

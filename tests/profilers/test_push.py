@@ -12,6 +12,8 @@ from tests.profilers.profiles import FOLDED, about, capture
 
 pytestmark = pytest.mark.anyio
 
+LABELLED = b"request: GET /v1/health;" + FOLDED
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -63,12 +65,12 @@ async def test_a_window_arrives_as_the_server_wants_it() -> None:
         pusher = Pusher(Target(server.url + "/base/", "meta", "Bearer s3cret", "team-a"))
         pusher.start()
         account = replace(about(), when=1_700_000_000.4, seconds=60.0, rate_asked=19.0)
-        pusher.offer(account, capture())
+        pusher.offer(account, capture(labelled=LABELLED))
         await until_async(lambda: pusher.counts.sent == 1)
         await pusher.close()
     [(line, headers, body)] = server.requests
     method, target, _ = line.split()
-    assert (method, urlsplit(target).path, body) == ("POST", "/base/ingest", FOLDED)
+    assert (method, urlsplit(target).path, body) == ("POST", "/base/ingest", LABELLED)
     assert {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()} == {
         "name": "meta.cpu{node_id=1,version=0.1.0}",
         "from": "1700000000",

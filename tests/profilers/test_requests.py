@@ -7,7 +7,7 @@ from diag.profilers.requests import CpuRequest, HeapRequest, TraceRequest
 
 
 def test_nothing_asked_gives_the_defaults() -> None:
-    assert CpuRequest.parse({}) == CpuRequest(5.0, 99, "cpu", "auto", native=False)
+    assert CpuRequest.parse({}) == CpuRequest(5.0, None, "cpu", "auto", native=False)
     assert HeapRequest.parse({}) == HeapRequest(10.0, "peak", small_objects=False)
     assert TraceRequest.parse({}) == TraceRequest(5.0, "flamegraph")
 
