@@ -59,9 +59,10 @@ def _node(directory: Path) -> list[Figure]:
 
 
 def _profiles(directory: Path) -> list[Figure]:
-    from diag.perf import always_bench, profile_bench
+    from diag.perf import always_bench, profile_bench, stop_bench
 
-    return profile_bench.measure(directory) + always_bench.measure(directory)
+    figures = profile_bench.measure(directory) + always_bench.measure(directory)
+    return figures + stop_bench.measure(directory)
 
 
 def _truth(directory: Path) -> list[Figure]:
