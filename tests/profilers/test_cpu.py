@@ -53,7 +53,7 @@ def test_the_lowest_rate_is_raised_aloud_so_that_it_ends_in_time(start: Start) -
 
 
 def test_native_frames_are_followed(start: Start) -> None:
-    capture = start("shares").ask("cpu", **OUTSIDE, seconds=1, native=True)
+    capture = start("shares").ask("cpu", **OUTSIDE, seconds=1, native=True, frequency=99)
     assert weight_of(capture["folded"], "work_a") > 0
     assert any("lowered from 99 to 50 Hz" in note for note in capture["notes"])
 
