@@ -16,7 +16,7 @@ from diag.admin import queries
 from diag.admin.draw import Caption, draw
 from diag.admin.relay import plain
 from diag.profilers.capture import Capture
-from diag.profilers.labels import LABEL
+from diag.profilers.labels import LABELS
 
 FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
 COMPARED = ("svg", "html", "text", "json")
@@ -170,7 +170,7 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
     whose = "a program elsewhere"
     if node_ids:
         whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
-    labels = {} if capture.labelled is None else {"labels": LABEL}
+    labels = {} if capture.labelled is None else {"labels": ",".join(LABELS)}
     return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, capture.metadata() | labels)
 
 

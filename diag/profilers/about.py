@@ -28,9 +28,9 @@ class Load:
     """
 
     requests: int | None = None
-    requests_before: float | None = None
     loop_lag_seconds: float | None = None
     cpu_seconds: float | None = None
+    requests_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ class AlwaysOn:
         async with self._turns.window(turn):
             self._busy = True
             self._before = self._keeper.load()
-            self._sampler = Sampler(request, turn)
+            self._sampler = Sampler(request, turn, ids=False)  # a day's would keep all stacks apart
             try:
                 capture = await self._sampler.run()
             finally:

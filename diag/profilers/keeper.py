@@ -15,7 +15,7 @@ from diag.profilers import repack
 from diag.profilers.about import About, Load, new_id
 from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
-from diag.profilers.labels import LABEL
+from diag.profilers.labels import LABEL, LABELS
 from diag.profilers.scratch import open_scratch
 from diag.profilers.shelf import Entry, Shelf
 from diag.profilers.work import in_thread
@@ -83,7 +83,7 @@ class Keeper:
             nodes=(self._node_id,) if nodes is None else nodes,
             version=self._version,
         )
-        told = (LABEL,) if capture.labelled else ()
+        told = LABELS if capture.labelled else ()
         return replace(about, load=_since(before, self._load(capture.seconds)), labels=told)
 
     async def keep(

@@ -15,6 +15,13 @@ from typing import Final
 LABEL: Final = "request"
 FRAME: Final = f"{LABEL}: "
 
+#: The same of the id that the request has in answers and logs; beside the other, where it is known.
+ID_LABEL: Final = "request_id"
+ID_FRAME: Final = f"{ID_LABEL}: "
+
+#: Those that samples may carry, outermost first.
+LABELS: Final = (LABEL, ID_LABEL)
+
 #: The root of what served no request, where stacks stand by request.
 NONE: Final = "[no request]"
 
@@ -40,6 +47,24 @@ def in_flight() -> Counter[str]:
     """The requests that the running loop has not answered yet, by name."""
     names = map(_request, asyncio.all_tasks())
     return Counter(name for name in names if name is not None)
+
+
+def without_ids(labelled: Mapping[str, int]) -> Counter[str]:
+    """The stacks under the requests alone."""
+    found: Counter[str] = Counter()
+    for stack, count in labelled.items():
+        request, _, rest = stack.partition(f";{ID_FRAME}")
+        # A frame of code that reads so stands deeper than the second.
+        found[f"{request};{rest.partition(';')[2]}" if rest and ";" not in request else stack] += count
+    return found
+
+
+def without_labels(labelled: Mapping[str, int]) -> Counter[str]:
+    """The stacks alone."""
+    found: Counter[str] = Counter()
+    for stack, count in without_ids(labelled).items():
+        found[stack.partition(";")[2] if stack.startswith(FRAME) else stack] += count
+    return found
 
 
 def rooted(labelled: Mapping[str, int]) -> dict[str, int]:

@@ -91,10 +91,11 @@ class _Spent:
 
 
 class Sampler:
-    """One profile of this process. Make a new one for each."""
+    """One profile of this process. Make a new one for each. With ``ids`` samples carry those of requests."""
 
-    def __init__(self, request: CpuRequest, span: Span) -> None:
+    def __init__(self, request: CpuRequest, span: Span, *, ids: bool = True) -> None:
         self._span = span
+        self._ids = ids
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
         ticks = None
@@ -108,7 +109,7 @@ class Sampler:
     async def run(self) -> Capture:
         """Sample for the time asked. Cancellation takes timers and handler away."""
         loop = asyncio.get_running_loop()
-        self._tally = Tally(loop)
+        self._tally = Tally(loop, ids=self._ids)
         if self._mode == "wall":
             self._tasks = WaitingTasks(loop, self._rate)
         before, started = all_thread_cpu(), time.monotonic()
@@ -161,12 +162,10 @@ class Sampler:
     def _capture(self, spent: _Spent, note: str) -> Capture:
         asked = self._request.frequency
         weights = self._cpu_weights(spent) if self._tasks is None else self._wall_weights(spent, self._tasks)
-        plain: Counter[str] = Counter()
-        for stack, count in weights.items():
-            plain[stack.partition(";")[2] if stack.startswith(labels.FRAME) else stack] += count
+        plain = labels.without_labels(weights)
         by_request = self._request.by == "request"
         return Capture(
-            folded=fold(labels.rooted(weights) if by_request else plain),
+            folded=fold(labels.rooted(labels.without_ids(weights)) if by_request else plain),
             labelled=fold(weights),
             kind="cpu",
             unit="samples",

@@ -1,26 +1,36 @@
 """What the looks at threads found: time by thread, request and stack."""
 
 import asyncio
+import heapq
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from types import CodeType, FrameType
+from typing import Final
 
+from diag.logs.request_id import current_request
 from diag.profilers import labels
 from diag.profilers.frames import FrameNames, safe
 
+_MOST_IDS: Final = 64
+
 #: For every frame, innermost first, the id of its code, which the tally keeps alive, and the instruction.
 _Place = tuple[int, ...]
+#: The thread, what it served and with what id, and where it was.
+_Key = tuple[int, str | None, str | None, _Place]
 
 
 class Tally:
-    """Seconds that stacks stand for. ``loop`` is the one whose requests are told, of the calling thread."""
+    """Seconds that stacks stand for. ``loop`` is the one whose requests are told, of the calling thread; with
+    ``ids`` by their ids too.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, ids: bool = False) -> None:
         self._loop = loop
+        self._ids = ids
         self._serving = threading.get_ident()
         self.looks = 0
-        self._seconds: defaultdict[tuple[int, str | None, _Place], float] = defaultdict(float)
+        self._seconds: defaultdict[_Key, float] = defaultdict(float)
         self._codes: dict[_Place, tuple[CodeType, ...]] = {}
 
     def add(self, ident: int, tid: int, frame: FrameType, seconds: float) -> None:
@@ -31,24 +41,28 @@ class Tally:
             self._codes[place] = tuple(codes)
         # Other threads do not say for whom they work.
         request = labels.request_now(self._loop, codes) if ident == self._serving else None
-        self._seconds[tid, request, place] += seconds
+        # The context is that of the task that was interrupted.
+        id_ = current_request() if self._ids and request is not None else None
+        self._seconds[tid, request, id_, place] += seconds
 
     def by_thread(self) -> dict[int, float]:
         """Seconds by kernel thread id."""
         found: defaultdict[int, float] = defaultdict(float)
-        for (tid, _, _), seconds in self._seconds.copy().items():
+        for (tid, _, _, _), seconds in self._seconds.copy().items():
             found[tid] += seconds
         return dict(found)
 
     def weights(
         self, names: FrameNames, scales: Mapping[int, float], roots: Mapping[int, str] | None = None
     ) -> Counter[str]:
-        """Samples by stack, under a frame for the request where there was one.
+        """Samples by stack, under frames for the request where there was one, and for its id.
 
         ``scales`` are samples a second by thread, ``roots`` the names of threads, where these stand first.
         """
         found: defaultdict[str, float] = defaultdict(float)
-        for (tid, request, place), seconds in self._seconds.copy().items():
+        taken = self._seconds.copy()
+        ids = _heaviest(taken)
+        for (tid, request, id_, place), seconds in taken.items():
             codes = self._codes[place]
             stack = names.stack(
                 [(code, _line(code, place[2 * at + 1])) for at, code in enumerate(codes)][::-1]
@@ -56,8 +70,19 @@ class Tally:
             if roots is not None:
                 stack = f"thread {safe(roots.get(tid, str(tid)))};{stack}"
             label = "" if request is None else f"{safe(labels.FRAME + request)};"
+            if id_ in ids:
+                label += f"{labels.ID_FRAME}{id_};"
             found[label + stack] += seconds * scales.get(tid, 0.0)
         return _whole(found)
+
+
+def _heaviest(taken: Mapping[_Key, float]) -> set[str]:
+    """The ids of the requests that took longest: a profile with every id would be a list of requests."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for (_, _, id_, _), spent in taken.items():
+        if id_ is not None:
+            seconds[id_] += spent
+    return set(heapq.nlargest(_MOST_IDS, seconds, key=seconds.__getitem__))
 
 
 def _walk(frame: FrameType | None) -> tuple[_Place, list[CodeType]]:

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from diag.profilers.labels import in_flight, name_task, request_now
+from diag.profilers.labels import in_flight, name_task, request_now, rooted, without_ids, without_labels
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +65,16 @@ def test_a_short_read_is_known_by_its_function() -> None:
     assert request_now(loop, (ShortReads.answer.__code__,)) == "/meta.MetaService/KvReadV1"
     assert request_now(loop, ()) is None
     loop.close()
+
+
+def test_labels_are_taken_off() -> None:
+    assert without_labels({}) == without_ids({}) == {}
+    labelled = {
+        "request: GET /;request_id: a;main;x": 1,
+        "request: GET /;request_id: b;main;x": 2,
+        "main;x": 4,
+    }
+    assert without_ids(labelled) == {"request: GET /;main;x": 3, "main;x": 4}
+    assert without_labels(labelled) == {"main;x": 7}
+    assert rooted(without_ids(labelled)) == {"request: GET /;main;x": 3, "[no request];main;x": 4}
+    assert without_ids({"main;f;request_id: a;x": 1}) == {"main;f;request_id: a;x": 1}

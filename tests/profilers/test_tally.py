@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from diag.logs.request_id import begin_request
 from diag.profilers.frames import FrameNames
+from diag.profilers.labels import name_task
 from diag.profilers.tally import Tally
 
 
@@ -48,3 +50,28 @@ def test_parts_of_samples_add_up(tally: Tally) -> None:
     weights = tally.weights(FrameNames(), dict.fromkeys(range(100), 99.0), {})
     assert sum(weights.values()) == pytest.approx(0.4 * 99, abs=1)
     assert max(weights.values()) == 1
+
+
+def test_requests_carry_their_ids_up_to_a_bound() -> None:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(_serve(loop, known := Tally(loop, ids=True)))
+    loop.run_until_complete(_serve(loop, unknown := Tally(loop)))
+    loop.close()
+    stacks = known.weights(FrameNames(), {1: 100})
+    ids = {stack.split(";")[1] for stack in stacks if ";request_id: " in stack}
+    assert len(ids) == 64
+    assert "request_id: id-99" in ids
+    assert "request_id: id-0" not in ids
+    assert all(stack.startswith("request: GET /x;") for stack in stacks)
+    assert sum(stacks.values()) == sum(range(1, 101))
+    assert not any("request_id" in stack for stack in unknown.weights(FrameNames(), {1: 100}))
+
+
+async def _serve(loop: asyncio.AbstractEventLoop, tally: Tally) -> None:
+    async def answer(number: int) -> None:
+        name_task("GET /x")
+        begin_request(f"id-{number}")
+        look(tally, 1, 0.01 * (number + 1))
+
+    for number in range(100):
+        await asyncio.create_task(answer(number))
