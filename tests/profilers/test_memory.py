@@ -1,5 +1,6 @@
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,53 @@ def test_what_is_given_back_at_once_is_found_with_its_bytes(start: Start) -> Non
     total = weight_of(capture["folded"], "churned")
     # each is the bytearray's 100,001 bytes, and nothing else of the function is as large
     assert total % 100_001 <= 0.01 * total
+
+
+class During(Span):
+    """A profile of one piece of work, done by the thread that follows it."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+
+    def begin(self) -> None:
+        self._held = self._work()
+
+    def over(self) -> bool:
+        return True
+
+
+def holder() -> bytearray:
+    return bytearray(1_000_000)
+
+
+def given_back() -> None:
+    for _ in range(200):
+        holder()
+
+
+def one_after_the_other() -> list[bytearray]:
+    """Three at the peak, of which one stays."""
+    held = [holder() for _ in range(3)]
+    return held[:1]
+
+
+@pytest.mark.parametrize(
+    ("mode", "work", "holders"),
+    [
+        ("temporary", given_back, 200),
+        ("allocations", given_back, 200),
+        ("leaks", given_back, 0),
+        ("peak", given_back, 1),
+        ("leaks", one_after_the_other, 1),
+        ("peak", one_after_the_other, 3),
+    ],
+)
+def test_each_holder_is_found_with_its_bytes_to_one_percent(
+    mode: str, work: Callable[[], object], holders: int
+) -> None:
+    capture = Memray(None, 1 << 30).record(HeapRequest(60, mode), During(work), threading.Event())
+    found = weight_of(capture.folded.decode(), "holder")
+    assert found == pytest.approx(1_000_000 * holders, rel=0.01, abs=1)
 
 
 def test_heap_trace_and_heap_again_in_one_process(start: Start) -> None:
