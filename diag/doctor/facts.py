@@ -113,7 +113,7 @@ class NodeFacts(Told):
     """One node. ``now_ms`` is its wall clock, in ms since 1970; the addresses are the configured ones.
 
     ``members`` are those it knows. ``failed`` says why it serves no more, ``tracing`` why py-spy may not read
-    the process, and ``sampling_hz`` is the fastest that a CPU profile samples with as many ``threads``.
+    the process, and ``sampling_hz`` is the fastest that py-spy samples with as many ``threads``.
     ``snapshot_every`` is in entries, ``loop_lag`` the worst of the last ten seconds. ``memory_followed``: the
     node can tell at any time which function holds how much.
     """

@@ -75,12 +75,12 @@ class Handler:
         while self._again and not self._within:
             self._within = True
             self._again = False
-            try:
+            # From here an error would go to whoever was interrupted; a look that failed is one less.
+            with suppress(Exception):
                 if frame is not None:
                     self._work(frame)
-            finally:
-                self._within = False
-                self.seconds += time.perf_counter() - began
+            self._within = False
+            self.seconds += time.perf_counter() - began
 
 
 class CpuTicks:
@@ -168,6 +168,6 @@ class CpuTicks:
                 frames = frames or sys._current_frames()
                 found = frames.get(ident)
                 seconds = spacing.charge(now, 0.0, 0)
+            timer.arm(spacing.due - now)
             if found is not None:
                 self._tally.add(ident, tid, found, seconds)
-            timer.arm(spacing.due - now)

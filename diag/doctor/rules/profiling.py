@@ -65,22 +65,22 @@ def tracing_denied(cluster: Cluster) -> Iterator[Finding]:
                 name="tracing_denied",
                 severity="warning",
                 node=node.node_id,
-                says=f"py-spy cannot read node {node.node_id}: its CPU profiles are taken from inside.",
+                says=f"py-spy cannot read node {node.node_id}: no mode=gil, no native frames.",
                 evidence=(node.tracing,),
                 next=f"diag profile cpu --node {node.node_id} --engine py-spy -o cpu.svg, to try again",
             )
 
 
 def too_many_threads(cluster: Cluster) -> Iterator[Finding]:
-    """So many threads that a sample at the usual rate would stop the process for too long."""
+    """So many threads that a sample of py-spy at the usual rate would stop the process for too long."""
     for node in cluster.nodes.values():
         if node.sampling_hz and node.sampling_hz < USUAL_HZ:
             yield Finding(
                 name="too_many_threads",
                 severity="warning",
                 node=node.node_id,
-                says=f"With its {node.threads} threads node {node.node_id} is sampled at {node.sampling_hz} "
-                f"Hz at most, not at {USUAL_HZ}: a sample stops the process longer.",
+                says=f"With its {node.threads} threads node {node.node_id} is sampled by py-spy at "
+                f"{node.sampling_hz} Hz at most, not at {USUAL_HZ}: a sample stops the process longer.",
                 evidence=(f"{node.threads} threads",),
-                next=f"diag profile threads --node {node.node_id}; and profile with --engine inprocess",
+                next=f"diag profile threads --node {node.node_id}; and profile without --native",
             )
