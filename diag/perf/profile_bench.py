@@ -22,7 +22,7 @@ from diag.errors import ProfilerError, Unavailable
 from diag.perf.figures import Figure, quartiles
 from diag.perf.kv_load import KvLoad
 from diag.perf.node_process import NodeProcess
-from diag.profilers.native import ROOT
+from diag.profilers.native import PROFILER, ROOT
 from diag.profilers.permission import find_py_spy
 
 #: A profiler's own start and end are outside the window that is compared.
@@ -98,7 +98,7 @@ def _record(node: NodeProcess, seconds: float) -> None:
 
 
 #: Where every stack begins that is whole.
-_ROOTS: Final = ("<module> (", "_run_module_as_main (", "Thread._bootstrap (", ROOT)
+_ROOTS: Final = ("<module> (", "_run_module_as_main (", "Thread._bootstrap (", ROOT, PROFILER)
 #: Throughput and p99 that nothing misses.
 _ANY: Final = (0.0, 100.0)
 WAYS: Final = (

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from diag.profilers.threadclock import thread_name
 
 ROOT = "[outside the interpreter]"
+#: Where the time of the sampler's own thread stands; what its handler takes is the pause share.
+PROFILER = "[the profiler]"
 
 
 def unseen(

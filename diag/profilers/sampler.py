@@ -30,8 +30,6 @@ from diag.profilers.threadclock import all_thread_cpu, kernel_tick
 from diag.profilers.waiting import WaitingTasks
 from diag.profilers.work import in_thread
 
-#: Where the profiler's own thread stands; what the handler takes is the pause share.
-_OWN: Final = "[the profiler]"
 _TIMERS: Final = {
     "cpu": (signal.SIGPROF, signal.ITIMER_PROF),
     "wall": (signal.SIGALRM, signal.ITIMER_REAL),
@@ -190,7 +188,7 @@ class Sampler:
         weights = self._tally.weights(FrameNames(), scales)
         counted = {tid: round(seen[tid] * scale) for tid, scale in scales.items()}
         weights.update(native.unseen(spent.before, spent.after, self._rate, counted))
-        weights[_OWN] += round(spent.own * self._rate)
+        weights[native.PROFILER] += round(spent.own * self._rate)
         return weights
 
     def _wall_weights(self, spent: _Spent, tasks: WaitingTasks) -> Counter[str]:
