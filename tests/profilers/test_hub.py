@@ -104,7 +104,7 @@ def alive(pid: int) -> bool:
 
 def test_without_py_spy_the_sampler_takes_over_and_says_so(start: Start) -> None:
     service = start("shares", "no-py-spy")
-    capture = service.ask("cpu", seconds=0.3, native=True, mode="gil")
+    capture = service.ask("cpu", seconds=0.3, native=True, mode="gil", frequency=99)
     assert (capture["engine"], capture["mode"]) == ("inprocess", "cpu")
     assert "not by py-spy" in capture["notes"][0]
     assert len(capture["notes"]) == 4
