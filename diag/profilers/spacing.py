@@ -26,9 +26,9 @@ class Spacing:
     ``rate`` is in Hz, at most one a ``tick``. ``due`` is when the next look may begin.
     """
 
-    def __init__(self, rate: float, tick: float, now: float, sleeps: int) -> None:
+    def __init__(self, rate: float, tick: float, now: float) -> None:
         self._tick = tick
-        self._sleeps = sleeps
+        self._sleeps = 0
         self._each = max(1 / rate, tick)
         chance = min(1.0, rate * tick)
         # Of ticks that are taken with this chance, the gaps of an exponential law with this mean.
@@ -38,15 +38,15 @@ class Spacing:
     def charge(self, now: float, late: float, sleeps: int) -> float:
         """Seconds that a look at ``now`` stands for, ``late`` after the last tick; the next one is drawn.
 
-        ``sleeps`` is how often the thread has waited in its life. Between two sleeps it may have run for less
-        than a tick without meeting one; what remains beyond that was slept through.
+        ``sleeps`` is how often the thread has waited since the beginning. Between two of them it may have run
+        for less than a tick without meeting one; what remains beyond that was slept through.
         """
         at = max(self.due, now - late)
         missed = 0
         if late > _ON_TIME * self._tick:
             # What is due at once is so at the next tick, a whole one later; what is due then, in part of one.
             whole = 1 if self._mean else 1.5
-            missed = math.ceil((at - self.due) / self._tick - whole) - max(0, sleeps - self._sleeps)
+            missed = math.ceil((at - self.due) / self._tick - whole) - (sleeps - self._sleeps)
         self._sleeps = sleeps
         self._begin(at)
         return self._each + max(0, missed) * self._tick

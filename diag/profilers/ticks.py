@@ -17,8 +17,8 @@ from diag.profilers.threadtimer import ThreadTimer
 #: Threads that begin are looked for so many times more seldom than stacks, in this share of the time at most.
 SELDOM: Final = 10
 _LOOKING: Final = 0.005
-#: A look for threads may have the main one wait so often, for the interpreter lock.
-_HANDED_OVER: Final = 2
+#: Seconds that no thread waits for the interpreter lock where none holds it for long.
+_HANDED_OVER: Final = 0.001
 #: More threads than this are not all looked over for whose timer has fired.
 _MANY: Final = 32
 
@@ -83,6 +83,22 @@ class Handler:
             self.seconds += time.perf_counter() - began
 
 
+class Waits:
+    """How often the main thread has waited for work; handing over the interpreter lock is no wait."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last = time.monotonic(), time.thread_time(), own_sleeps()
+
+    def until(self, moment: float, used: float) -> int:
+        """Up to a moment of the monotonic clock, at which the thread has used so much CPU in its life."""
+        then, before, slept = self._last
+        self._last = moment, used, own_sleeps()
+        if (moment - then) - (used - before) > _HANDED_OVER:
+            self._count += self._last[2] - slept
+        return self._count
+
+
 class CpuTicks:
     """Each thread that uses CPU has a timer on its own clock, and is looked at when that fires."""
 
@@ -98,7 +114,7 @@ class CpuTicks:
         self._phase = TickPhase(self._tick)
         self._main, self._main_tid = threading.get_ident(), threading.get_native_id()
         self._threads = Threads()
-        self._looked = 0
+        self._waits = Waits()
         self._used: dict[int, float] = {}
         self._timed: dict[int, tuple[int, Spacing, ThreadTimer]] = {}
 
@@ -114,7 +130,6 @@ class CpuTicks:
 
     def look(self) -> float:
         """Give a timer to every thread; of very many, to those that have used CPU since the last look."""
-        self._looked += 1
         pause = self._threads.look(self._rate)
         many = len(self._threads.found) > _MANY
         for ident, tid in self._threads.found.items():
@@ -141,7 +156,7 @@ class CpuTicks:
         now = thread_cpu(tid)
         if now is None:
             return
-        spacing, timer = Spacing(self._rate, self._tick, now, own_sleeps()), ThreadTimer(tid, signal.SIGPROF)
+        spacing, timer = Spacing(self._rate, self._tick, now), ThreadTimer(tid, signal.SIGPROF)
         timer.arm(spacing.due - now)
         self._timed[tid] = ident, spacing, timer
 
@@ -162,8 +177,9 @@ class CpuTicks:
                 continue
             if ident == self._main:
                 found: FrameType | None = frame
-                late = self._phase.late(timer.processor(), time.monotonic())
-                seconds = spacing.charge(now, late, own_sleeps() - _HANDED_OVER * self._looked)
+                moment = time.monotonic()
+                late = self._phase.late(timer.processor(), moment)
+                seconds = spacing.charge(now, late, self._waits.until(moment, now))
             else:
                 frames = frames or sys._current_frames()
                 found = frames.get(ident)

@@ -12,7 +12,7 @@ def shares(rate: float, in_python: float, in_c: float, seconds: float = 2_000.0)
 
     A look begins at the first tick after it is due, and in a call only when the call is over.
     """
-    spacing = Spacing(rate, TICK, 0.0, 0)
+    spacing = Spacing(rate, TICK, 0.0)
     charged = {"python": 0.0, "c": 0.0}
     tick = 0
     while tick * TICK < seconds:
@@ -41,7 +41,7 @@ def test_a_call_into_c_is_charged_its_share(rate: float, in_python: float, in_c:
 
 
 def test_a_program_that_sleeps_is_charged_at_any_place_alike() -> None:
-    spacing, charged = Spacing(250, TICK, 0.0, 0), [0.0, 0.0]
+    spacing, charged = Spacing(250, TICK, 0.0), [0.0, 0.0]
     for tick in range(1, 200_000):
         # 5.1 ms of work begin every 46.3 ms, the last 2.1 ms of it in calls of 0.3 ms
         begun, within = divmod(tick * TICK, 0.0463)
@@ -53,7 +53,7 @@ def test_a_program_that_sleeps_is_charged_at_any_place_alike() -> None:
 
 
 def test_looks_come_at_the_rate_asked_for() -> None:
-    spacing = Spacing(99, TICK, 0.0, 0)
+    spacing = Spacing(99, TICK, 0.0)
     looks = [0.0]
     while looks[-1] < 200:
         looks.append((int(spacing.due / TICK) + 1) * TICK)
