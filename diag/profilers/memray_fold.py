@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A mapping of this many bytes is address space.
 _ADDRESS_SPACE: Final = 4 << 30
+#: Allocations of this many bytes in the mean are too large to be pieces of memory that add up to it.
+_PIECE: Final = 128 << 20
 
 _MODES: Final = {"peak": "peak", "leaks": "leaked", "temporary": "temporary", "allocations": "all"}
 
@@ -40,10 +42,11 @@ def main() -> None:
 def _memory(found: "Iterable[AllocationRecord]", left_out: list[int]) -> "Iterator[AllocationRecord]":
     """The records but for mappings too large to be memory, whose bytes go to ``left_out``.
 
-    The allocator is not asked for: a record is a sum over one stack's calls, and names that of one of them.
+    A record is a sum over one stack's calls, small objects among them, and names the allocator of one of
+    them: the allocator is not asked for, and the mean only tells a mapping from many pieces of memory.
     """
     for record in found:
-        if record.size >= _ADDRESS_SPACE * max(1, record.n_allocations):
+        if record.size >= max(_ADDRESS_SPACE, _PIECE * record.n_allocations):
             left_out.append(record.size)
         else:
             yield record
