@@ -205,6 +205,47 @@
     setTimeout(look, Math.min(1000, Math.max(100, 1000 * seconds - (performance.now() - began))));
   };
 
+  // A bundle goes on without the page, which takes up the last one when it comes.
+  const makeBundle = () => {
+    const form = one("[data-bundle]");
+    if (!form) return;
+    const said = one("[data-said]", form), bar = one("progress", form), file = one("[data-file]", form);
+    const start = one("button.main", form), end = one("[data-end]", form);
+    const address = (id) => `/debug/bundle/${encodeURIComponent(id)}`;
+    const show = (told) => {
+      const runs = told !== null && told.state === "running";
+      start.disabled = runs;
+      end.hidden = bar.hidden = !runs;
+      file.hidden = told === null || told.state !== "done";
+      if (told === null) return saying(said, "", false);
+      bar.value = told.progress;
+      const failed = told.failed ? `, ${told.failed} failed` : "";
+      saying(said, told.error || `${told.items} items${failed}, ${Math.ceil(told.bytes / 1024)} KiB`, told.error);
+      one("a", file).href = address(told.id);
+      end.dataset.id = told.id;
+      if (runs) setTimeout(look, 500);
+    };
+    const look = async () => {
+      const answer = await asked("GET", "/debug/bundle");
+      if (!answer.ok) return saying(said, answer.text, true);
+      show(JSON.parse(answer.text)[0] || null);
+    };
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const given = new FormData(form), duration = Number(given.get("duration"));
+      const interval = Math.max(1, Math.min(10, duration / 3));
+      const profiles = given.get("profiles") === "true";
+      const answer = await asked("POST", `/debug/bundle?${new URLSearchParams({duration, interval, profiles})}`);
+      if (!answer.ok) return saying(said, answer.text, true);
+      show(JSON.parse(answer.text));
+    });
+    end.addEventListener("click", async () => {
+      const answer = await asked("DELETE", address(end.dataset.id));
+      if (!answer.ok) saying(said, answer.text, true);
+    });
+    look();
+  };
+
   const renaming = () => {
     const form = one("[data-rename]");
     if (!form) return;
@@ -274,6 +315,7 @@
   liveCharts();
   takeProfile();
   showProgress();
+  makeBundle();
   renaming();
   acting();
   fitPictures();
