@@ -121,6 +121,7 @@ TAKEN: Final[Mapping[str, Mapping[str, Schema]]] = {
         **dict.fromkeys(("from", "to", "diff_from", "diff_to"), _MOMENT),
         "format": _one_of(*dict.fromkeys((*FORMS, *COMPARED))),
         "by": _CPU["by"],
+        "kind": _one_of("cpu"),
         **_NODE,
     },
     "POST /debug/profiles": {
