@@ -15,7 +15,7 @@ JOBS ?= 3
 SOURCES := $(wildcard .requirements/*.txt) pyproject.toml
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check perf-counts perf-history bench faults stubs lock clean
+.PHONY: help setup run cluster etcd flamegraph test test-long lint perf-check perf-counts perf-history perf-selftest bench faults stubs lock clean
 
 help:  ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -72,6 +72,9 @@ perf-history: $(STAMP)  ## keep the last perf-check in build/perf (or a branch, 
 
 perf-counts: $(STAMP)  ## do the pure kernels take more instructions than at BASE=? Counted by valgrind, in half a minute
 	@$(BIN)/python -m diag.perf.gate.counts $(if $(BASE),--base $(BASE)) $(ARGS)
+
+perf-selftest: $(STAMP)  ## how often the gate alarms without cause, and how often it sees one; ARGS=--live takes hours
+	@$(BIN)/python -m diag.perf.gate.selftest $(ARGS)
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m diag.perf.bench

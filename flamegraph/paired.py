@@ -4,10 +4,10 @@ A pair is one measurement of each side, taken one after the other in an order dr
 of its own; a stored number of another hour says nothing on a shared machine. Everything rests on that lot:
 draw it for each pair by itself, or p is not what it says.
 
-Three verdicts. Head fails when "head costs at most `floor` more" can be rejected; it passes when the interval
-of its effect lies below the floor; else nobody can tell yet. Judging may stop at any of the planned looks:
-each has its part of both chances of error, so that all looks and, by Holm's method, all tests of a suite
-together alarm falsely in at most `alpha` of the cases.
+Three verdicts. Head fails when it surely costs more, and by the best estimate more than the floor; it passes
+when the interval of its effect lies below the floor; else nobody can tell yet. Judging may stop at any of the
+planned looks: each has its part of both chances of error, so that all looks and, by Holm's method, all tests
+of a suite together alarm in at most `alpha` of the cases where head costs no more.
 
 A third arm guards against what no test of pairs can see: base measured against itself. Where the same code
 differs, by a place on disk, a cache, a core, nothing that the machine says is believed.
@@ -23,6 +23,8 @@ from enum import StrEnum
 from flamegraph import signed_rank
 from flamegraph.errors import OptionError
 from flamegraph.stats import holm
+
+_ROUNDING = 1e-9
 
 
 class Verdict(StrEnum):
@@ -87,9 +89,9 @@ class Plan:
     """How pairs are judged.
 
     `looks` are the numbers of pairs after which a verdict may be given, the last one the most there will be.
-    `alpha` is the chance that any test of a suite fails at any look though none costs more than `floor`
-    more (0.02 is 2 %). `missed` is the chance for one test to pass at any look though it does. Both are
-    spent in proportion to the pairs of a look. Raises OptionError for what is no plan.
+    Growth up to `floor` is none to speak of (0.02 is 2 %). `alpha` is the chance that any test of a suite
+    fails at any look though none costs more; `missed` that one test passes at any look though it costs more
+    than the floor. Both are spent in proportion to the pairs of a look. Raises OptionError for no plan.
     """
 
     looks: tuple[int, ...] = (10, 20, 40)
@@ -118,7 +120,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`p` is adjusted for looks and tests: at or below the plan's alpha is a fail. `reason` is a sentence."""
+    """`p` of "head costs more" is adjusted for looks and tests. `reason` is a sentence."""
 
     verdict: Verdict
     effect: Effect
@@ -174,7 +176,7 @@ def judge_suite(
     plan = plan or Plan()
     obstacle = unfit(aa_pairs, plan) if aa_pairs else None
     # Scaled to a whole look, so that tests at different looks are ordered by what they have left of alpha.
-    ps = holm([permutation_p(pairs, plan.floor) / plan.share(len(pairs)) for pairs in suite.values()])
+    ps = holm([permutation_p(pairs, 0.0) / plan.share(len(pairs)) for pairs in suite.values()])
     return {
         name: _judgement(pairs, p, plan, obstacle) for (name, pairs), p in zip(suite.items(), ps, strict=True)
     }
@@ -189,16 +191,19 @@ def _judgement(pairs: Pairs, p: float, plan: Plan, obstacle: str | None) -> Judg
 
 
 def _verdict(seen: Effect, p: float, plan: Plan) -> Verdict:
-    if p <= plan.alpha:
+    limit = 1 + plan.floor
+    if p <= plan.alpha and seen.ratio > limit * (1 + _ROUNDING):
         return Verdict.FAIL
-    return Verdict.PASS if seen.high < 1 + plan.floor else Verdict.UNCLEAR
+    return Verdict.PASS if seen.high < limit * (1 - _ROUNDING) else Verdict.UNCLEAR
 
 
 def _reason(verdict: Verdict, seen: Effect, p: float, count: int, plan: Plan) -> str:
     measured = f"{_change(seen.ratio)} ({_change(seen.low)} to {_change(seen.high)}, {count} pairs)"
     match verdict:
         case Verdict.FAIL:
-            return f"Head costs {measured}: more than the floor of {plan.floor:.1%} (p = {p:.2g})."
+            return (
+                f"Head costs {measured}: surely more, and over the floor of {plan.floor:.1%} (p = {p:.2g})."
+            )
         case Verdict.PASS:
             return f"Head costs {measured}: the interval lies below the floor of {plan.floor:.1%}."
         case Verdict.UNCLEAR:

@@ -24,8 +24,8 @@ from diag.errors import ConfigError
 
 VARIABLE = "DIAG_PERF_INJECT"
 _LEAST, _MOST = 0.001, 10.0
-#: CPU time between two calls that counts: more was spent on work that has nothing to do with the function.
-_LONGEST_NS = 50_000_000
+#: After a longer time without a call nothing is burnt: the process did something else meanwhile, or rested.
+_IDLE_NS = 20_000_000
 _MOST_STRIDE = 256
 #: What is burnt at once is so many times what it costs to find out how much, at least.
 _WORTH = 10
@@ -98,25 +98,27 @@ def slower(
     costs: Costs = FREE,
     used: Clock = time.process_time_ns,
     used_here: Clock = time.thread_time_ns,
+    passed: Clock = time.monotonic_ns,
 ) -> Callable[..., Any]:
     """The function, burning ``share`` of the process's other CPU time after its calls.
 
-    ``used`` and ``used_here`` are the CPU time of the process and of the thread, in nanoseconds.
+    ``used`` and ``used_here`` are the CPU time of the process and of the thread, ``passed`` is time; in
+    nanoseconds.
     """
     least = _WORTH * costs.looking
-    work: int | None = None
+    work = seen = 0
     burnt = debt = 0.0
     stride = left = 1
 
     def burn() -> None:
-        nonlocal work, burnt, debt, stride, left
+        nonlocal work, seen, burnt, debt, stride, left
         left -= 1
         if left > 0:
             return
         begun = used_here()
-        now = used() - int(burnt)
-        since = 0 if work is None else min(now - work, _LONGEST_NS)
-        work = now
+        now, moment = used() - int(burnt), passed()
+        since = now - work if moment - seen <= _IDLE_NS else 0
+        work, seen = now, moment
         owed = debt + share * since
         debt = 0.0  # another thread that comes meanwhile does not burn it again
         unseen = costs.unseen + costs.counting * (stride - 1)
@@ -131,6 +133,7 @@ def slower(
             spent = used_here() - begun + unseen
         debt += owed - spent
         burnt += spent
+        seen = passed()
 
     burn = _renamed(burn, function)
     if inspect.iscoroutinefunction(function):
