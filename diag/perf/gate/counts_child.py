@@ -5,8 +5,7 @@ whether or not their package has this file. A kernel runs before its first mark 
 or specialised once is not counted. Nothing in it depends on time or on chance. A line on standard output says
 of each kernel ``ok`` or what it failed with.
 
-The interpreter's cache of methods is indexed by addresses and by how many classes there are, and a collision
-costs a kernel up to two per cent. Each layout of memory has others: the least count over a few has none.
+Where things happen to lie in memory moves a count by a few thousandths: the least over a few layouts decides.
 """
 
 import ctypes

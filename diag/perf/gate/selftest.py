@@ -59,19 +59,23 @@ def figures(name: str, recording: Recording, trials: int) -> Iterator[Figure]:
     """Of every benchmark of a recording: alarms, how true the injection was, and what is found of it."""
     for benchmark in recording.benchmarks:
         same = recording.pairs(benchmark, AGAIN)
+        yield _off(f"{benchmark}, {name}: same code", same, 0.0)
         yield _tally(_equal(same), trials).figure(f"{benchmark}, {name}: same code fails", "<=", ALARMS)
         for arm, growth in SLOWED.items():
             slowed = recording.pairs(benchmark, arm)
-            seen = effect(slowed)
-            told = f"{seen.ratio - 1:+.1%} ({seen.low - 1:+.1%} to {seen.high - 1:+.1%}, {len(slowed)} pairs)"
-            off = max(seen.low - 1 - growth, growth - (seen.high - 1), 0.0)
-            yield Figure(
-                f"{benchmark}, {name}: {growth:.0%} injected, surely off by", off, "<=", CALIBRATION, "", told
-            )
+            yield _off(f"{benchmark}, {name}: {growth:.0%} injected", slowed, growth)
             # Judged as what it says: an injection that took more than it should would flatter.
-            exact = scaled(slowed, (1 + growth) / seen.ratio)
+            exact = scaled(slowed, (1 + growth) / effect(slowed).ratio)
             found = _tally(_with(exact, same), trials)
             yield found.figure(f"{benchmark}, {name}: {growth:.0%} slower fails", ">=", FOUND[growth])
+
+
+def _off(name: str, pairs: Pairs, growth: float) -> Figure:
+    """How far the growth is outside the interval of what was measured."""
+    seen = effect(pairs)
+    off = max(seen.low - 1 - growth, growth - (seen.high - 1), 0.0)
+    told = f"{seen.ratio - 1:+.1%} ({seen.low - 1:+.1%} to {seen.high - 1:+.1%}, {len(pairs)} pairs)"
+    return Figure(f"{name}, surely off by", off, "<=", CALIBRATION, "", told)
 
 
 def _tally(draw: Draw, trials: int) -> Tally:
@@ -81,11 +85,13 @@ def _tally(draw: Draw, trials: int) -> Tally:
 
 
 def _equal(same: Pairs) -> Draw:
-    """Base against itself, either of the two as head."""
+    """Base against itself; which is called head is drawn for each pair, as nothing tells them apart."""
 
     def draw(lot: random.Random) -> tuple[Pairs, Pairs]:
-        turned = same.swapped() if lot.random() < 0.5 else same
-        return drawn(turned, Plan().looks[-1], lot), drawn(same, _AGAIN_PAIRS, lot)
+        pairs = drawn(same, Plan().looks[-1], lot)
+        sides = [pair[:: lot.choice((1, -1))] for pair in zip(pairs.base, pairs.head, strict=True)]
+        base, head = zip(*sides, strict=True)
+        return Pairs(base, head), drawn(same, _AGAIN_PAIRS, lot)
 
     return draw
 

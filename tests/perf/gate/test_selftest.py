@@ -66,6 +66,7 @@ def test_on_a_machine_with_little_noise_every_figure_is_met(tmp_path: Path) -> N
     ("noise", "growths", "missed"),
     [
         (0.01, (1.1, 1.05, 1.1), "slower fails"),
+        (0.01, (1.1, 1.05, 1.1), "same code, surely off by"),
         (0.01, (1.0, 1.09, 1.1), "5% injected, surely off by"),
         (0.01, (1.0, 1.0, 1.1), "5% injected, surely off by"),
         (0.30, (1.0, 1.05, 1.1), "5% slower fails"),
