@@ -132,13 +132,20 @@ def sources(base: str) -> tuple[Repository, Source, Source]:
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KERNELS)), help="Only this kernel; may be repeated."
 )
-def main(base: str, only: tuple[str, ...]) -> None:
+@click.option(
+    "--layouts",
+    type=click.IntRange(1),
+    default=LAYOUTS,
+    show_default=True,
+    help="Runs of each side; the least count of a side is the one compared.",
+)
+def main(base: str, only: tuple[str, ...], layouts: int) -> None:
     """Compare the working tree with a commit: 0 pass, 1 fail, 2 cannot run or tell, 130 interrupted."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)
     try:
-        sys.exit(EXIT_CODES[_compare(base, only or tuple(KERNELS), console)])
+        sys.exit(EXIT_CODES[_compare(base, only or tuple(KERNELS), layouts, console)])
     except MetaError as error:
         console.print(f"counts: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_CODES[Verdict.UNCLEAR])
@@ -147,7 +154,7 @@ def main(base: str, only: tuple[str, ...]) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _compare(base: str, kernels: Sequence[str], console: Console) -> Verdict:
+def _compare(base: str, kernels: Sequence[str], layouts: int, console: Console) -> Verdict:
     reason = callgrind.missing()
     if reason is not None:
         raise ConfigError(reason)
@@ -160,7 +167,8 @@ def _compare(base: str, kernels: Sequence[str], console: Console) -> Verdict:
         counts = count(
             kernels,
             *sides,
-            told=lambda done: status.update(f"counting: {done} of {LAYOUTS} layouts of memory"),
+            layouts=layouts,
+            told=lambda done: status.update(f"counting: {done} of {layouts} layouts of memory"),
         )
     console.print(table(counts))
     for each in counts:

@@ -131,7 +131,7 @@ def test_two_commits_are_compared_and_only_what_is_slower_fails(tmp_path: Path) 
         "    flags, seq, expire_at, proposed = _unpack(stored)\n",
         "    flags, seq, expire_at, proposed = _unpack(stored)\n    sorted((4, 3, 2, 1))\n",
     )
-    done = _run(here, "--only", "codec", "--only", "pprof")
+    done = _run(here, "--only", "codec", "--only", "pprof", "--layouts", "1")
     assert done.returncode == 1, done.stdout + done.stderr
     told = {line.split()[0]: line.strip() for line in done.stdout.splitlines() if line.strip()}
     assert told["codec"].endswith("fail: over 1%"), done.stdout
