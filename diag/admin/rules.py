@@ -72,6 +72,7 @@ RULES: Final = (
         "GET /ui/doctor",
         "GET /ui/hot",
         "GET /ui/threads",
+        "GET /ui/slow",
         "GET /ui/events",
         "GET /debug/vitals",
         "GET /debug/history",

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 from fastapi import Request, Response
 
 from diag.admin import queries
+from diag.admin.dashboard import words
 from diag.admin.dashboard.asking import Asking, parsed
 from diag.admin.dashboard.shell import Shell
+from diag.admin.slow import SlowRow, SlowTold
 from diag.doctor.finding import Report
 from diag.profilers.requests import CPU_BY
 
@@ -48,6 +50,21 @@ class Looks:
         values = {"report": report, "summary": report.summary()}
         return await self._shell.page(request, "doctor.html", values)
 
+    async def slow(self, request: Request) -> Response:
+        """Requests of all nodes that took long, those in which ``q`` is found, and in which stage."""
+        wanted = queries.only(request, ["q"]).get("q", "")
+        content = await self._asking.content(request, "/debug/slow", {"format": "json", "node": "all"})
+        told = SlowTold.model_validate_json(content)
+        found = [one for one in told.requests if wanted.lower() in _words_of(one)]
+        values = {
+            "told": told,
+            "requests": found,
+            "stages": list(dict.fromkeys(stage for one in found for stage in one.stages)),
+            "q": wanted,
+            "ms": lambda milliseconds: words.duration(milliseconds / 1000),
+        }
+        return await self._shell.page(request, "slow.html", values)
+
     async def threads(self, request: Request) -> Response:
         """Of this node, or of ``node``; ``q`` leaves those in which it is found."""
         params = queries.only(request, ["node", "q"])
@@ -74,6 +91,10 @@ class Looks:
             told = await self._asking.json(request, _RANGE, {**interval, "format": "json"})
             values |= {"told": told, "picture": f"{_RANGE}?{urlencode({**asked, 'format': 'svg'})}"}
         return await self._shell.page(request, "ranges.html", values)
+
+
+def _words_of(one: SlowRow) -> str:
+    return f"{one.at} {one.method} {one.key} {one.error} {one.request_id} node {one.node}".lower()
 
 
 def _holds(one: Mapping[str, Any], wanted: str) -> bool:

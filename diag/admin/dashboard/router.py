@@ -22,6 +22,7 @@ def router(shell: Shell, overview: OverviewPage, asking: Asking) -> APIRouter:
         "/ui/diff": kept.diff,
         "/ui/ranges": looks.ranges,
         "/ui/doctor": looks.doctor,
+        "/ui/slow": looks.slow,
         "/debug/home": overview.api,
         "/debug/pprof/": overview.api,
         "/debug/pprof": overview.api,

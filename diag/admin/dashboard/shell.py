@@ -20,6 +20,7 @@ NAVIGATION: Final = (
     ("/ui/ranges", "Always on"),
     ("/ui/hot", "Hot"),
     ("/ui/threads", "Threads"),
+    ("/ui/slow", "Slow"),
     ("/ui/doctor", "Doctor"),
     ("/debug/home", "API"),
 )

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.admin.dashboard.seen import tabbed_to, violations, wider_than_seen
 from tests.admin.dashboard.test_kept_pages import STACKS, bring
+from tests.admin.dashboard.test_looks import slow_request
 from tests.admin.members import Cluster
 from tests.admin.served import Served
 from tests.chromium import opened
@@ -183,6 +184,7 @@ async def test_axe_finds_no_violation_at_400_px(
     await bring(cluster.first, "n" * 64)
     await bring(cluster.nodes[2], "after")
     await cluster.first.http.post("/debug/profiles?kind=cpu&engine=inprocess&seconds=300&name=long")
+    cluster.first.slow.note(slow_request("k" * 64))
     options = {"color_scheme": scheme, "viewport": {"width": 400, "height": 800}}
     page, complaints = await opened(browser, address(cluster.first, "/"), **options)
     for path in (
@@ -195,6 +197,7 @@ async def test_axe_finds_no_violation_at_400_px(
         "/ui/threads",
         "/ui/ranges",
         "/ui/doctor",
+        "/ui/slow",
         "/ui/profiles/nothing",
     ):
         await page.goto(address(cluster.first, path))

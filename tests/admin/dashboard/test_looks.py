@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 
 from diag.admin.dashboard.looks import INTERVALS
+from diag.metrics.slow import SlowRequest
 from diag.profilers.about import About, Load, new_id
 from tests.admin.members import Cluster
 from tests.admin.served import Served
@@ -58,6 +59,33 @@ async def test_the_doctor_s_findings(cluster: Cluster) -> None:
     content = (await cluster.first.http.get("/ui/doctor")).text
     assert "no answer from node 3" in content
     assert "Next: <code>" in content
+
+
+def slow_request(key: str, at: float = 0.0) -> SlowRequest:
+    stages = {"queue": 0.2, "fsync": 0.3, "reply": 0.0261234}
+    return SlowRequest(at, "Transaction", key, 0.5261234, stages, "night-1", 1234, None)
+
+
+async def test_without_slow_requests_the_page_says_so(node: Served) -> None:
+    content = (await node.http.get("/ui/slow")).text
+    assert "There are none." in content
+    assert "0 requests of all nodes took 100 ms or more" in content
+
+
+async def test_slow_requests_of_all_nodes_with_their_stages(cluster: Cluster) -> None:
+    cluster.first.slow.note(slow_request("<script>alert(1)</script>"))
+    cluster.nodes[2].slow.note(slow_request("table/2", at=60.0))
+    content = (await cluster.first.http.get("/ui/slow")).text
+    assert re.findall(r"1970-01-01 00:0\d:00", content) == ["1970-01-01 00:01:00", "1970-01-01 00:00:00"]
+    assert re.findall(r"<td><b>([^<]+)</b>", content) == ["526 ms", "526 ms"]
+    assert [stage in content for stage in ("queue", "fsync", "reply", "200 ms", "300 ms", "26.1 ms")] == [
+        True
+    ] * 6
+    assert "&lt;script&gt;" in content
+    assert "<script>alert" not in content
+    found = (await cluster.first.http.get("/ui/slow", params={"q": "TABLE/2"})).text
+    assert found.count("night-1") == 1
+    assert "Nothing is found." in (await cluster.first.http.get("/ui/slow", params={"q": "no such"})).text
 
 
 async def test_intervals_without_any_window(node: Served) -> None:
