@@ -6,6 +6,7 @@ read misses events and gets the newest.
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -19,11 +20,13 @@ MOST: Final = 64
 #: Seconds after which a stream ends: its page opens the next, and who may not look any more gets none.
 LIFE: Final = 300.0
 
+_log = logging.getLogger(__name__)
+
 _SAME: Final = b"event: same\ndata:\n\n"
 
 
 class Live:
-    """``close`` it before the server stops: its streams end by themselves in no case."""
+    """``close`` it before the server stops, which would wait for its streams."""
 
     def __init__(self, period: float = PERIOD, most: int = MOST, life: float = LIFE) -> None:
         self._period = period
@@ -39,11 +42,8 @@ class Live:
         Unavailable when too many are open, or once closed.
         """
         if self._closed or len(self._streams) >= self._most:
-            raise Unavailable(
-                "The node is stopping."
-                if self._closed
-                else f"{self._most} pages are open; close one of them."
-            )
+            full = f"{self._most} pages are open; close one of them."
+            raise Unavailable("The node is stopping." if self._closed else full)
         waiting: asyncio.Queue[bytes | None] = asyncio.Queue(1)
         return self._events(waiting, look)
 
@@ -75,11 +75,17 @@ class Live:
         loop = asyncio.get_running_loop()
         while self._streams:
             due = loop.time() + self._period
-            overview = await look()
+            try:
+                overview = await look()
+            except Exception:  # noqa: BLE001 - pages ask again, and the next look may succeed
+                _log.exception("the dashboard's look at the nodes failed")
+                break
             event = b"event: cluster\ndata: " + json.dumps(overview.as_dict()).encode() + b"\n\n"
             for waiting in self._streams:
                 _put(waiting, event)
             await asyncio.sleep(max(0.0, due - loop.time()))
+        for waiting in self._streams:
+            _put(waiting, None)
 
 
 def _put(waiting: "asyncio.Queue[bytes | None]", event: bytes | None) -> None:

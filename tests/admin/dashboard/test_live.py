@@ -94,6 +94,23 @@ async def test_a_stream_ends_so_that_its_page_must_ask_again() -> None:
     await live.close()
 
 
+async def test_a_look_that_fails_ends_the_streams_and_the_next_is_tried(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    live, looks = Live(period=0.001), Looks()
+
+    async def fails() -> Overview:
+        raise RuntimeError("a fault in the page")
+
+    async with asyncio.timeout(10):
+        assert [event async for event in live.stream(fails)] == []
+    assert "a fault in the page" in caplog.text
+    stream = live.stream(looks)
+    assert await headline(stream) == "All is well."
+    await closed(stream)
+    await live.close()
+
+
 async def test_there_is_a_limit_and_an_end() -> None:
     live, looks = Live(period=3600, most=1), Looks()
     stream = live.stream(looks)
