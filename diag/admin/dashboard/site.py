@@ -7,7 +7,7 @@ without it.
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +43,7 @@ class Site:
 
     def __init__(self) -> None:
         self._environment: asyncio.Task[Environment] | None = None
+        self._compiled: set[str] = set()
 
     async def page(
         self,
@@ -55,7 +56,10 @@ class Site:
         if self._environment is None:
             self._environment = asyncio.create_task(asyncio.to_thread(_environment, self.stamp))
         environment = await asyncio.shield(self._environment)
-        content = environment.get_template(template).render(values)
+        draw = partial(_drawn, environment, template, values)
+        # The first time compiles it, and what it includes.
+        content = draw() if template in self._compiled else await asyncio.to_thread(draw)
+        self._compiled.add(template)
         return Response(
             content, status, media_type="text/html; charset=utf-8", headers={**_HEADERS, **(headers or {})}
         )
@@ -89,6 +93,8 @@ def _environment(stamp: str) -> "Environment":
         auto_reload=False,
     )
     environment.globals["stamp"] = stamp
-    for name in environment.list_templates():
-        environment.get_template(name)
     return environment
+
+
+def _drawn(environment: "Environment", template: str, values: Mapping[str, Any]) -> str:
+    return environment.get_template(template).render(values)
