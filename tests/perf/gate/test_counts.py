@@ -147,7 +147,7 @@ def counting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         _command("--base", "HEAD", "--only", "apply"),
         cwd=here,
-        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
