@@ -15,7 +15,7 @@ _CHANGE_SECONDS = 60.0
 
 @click.command()
 @admin_options
-@click.option("--to", type=int, help="Id of a voter. Default: the voter after the leader, by id.")
+@click.option("--to", type=int, help="Id of a voter. Default: the next that answers, by id.")
 def transfer(endpoint: str, token: str | None, to: int | None) -> int:
     """Hand leadership to another voter. Any node may be asked: it asks the leader."""
     status: dict[str, Any] = fetch(endpoint, token, "/v1/cluster/status").json()

@@ -188,8 +188,8 @@ class OrderedLog(Protocol):
         """Write a snapshot and return it once durable; concurrent callers share one."""
 
     async def transfer_leader(self, to: int | None) -> Transfer:
-        """Hand leadership to ``to``, by default to the next voter in id order. NotLeader with the leader's
-        address, InvalidRequest for no voter, Conflict when there is no other."""
+        """Hand leadership to ``to``, by default to the next voter in id order that answers. NotLeader with
+        the leader's address, InvalidRequest for no voter, Conflict when there is no other or it is silent."""
 
     def status(self) -> ClusterStatus: ...
 

@@ -248,7 +248,12 @@ class ClusterEngine:
             self._clock_ms,
             self._sources,
             self._view,
-            Ways(self._upkeep.after_compaction, self._client.move_leader, progress.positions),
+            Ways(
+                self._upkeep.after_compaction,
+                self._client.move_leader,
+                progress.positions,
+                lambda node_id: self.peers.client(node_id).status(),
+            ),
             strict_reads=binary.strict_reads_needed,
             due=Due(self._raft.snapshot_logs_since_last, self._raft.etcd_quota_bytes // 8),
         )

@@ -17,7 +17,6 @@ from diag.errors import (
     Compacted,
     Conflict,
     Damaged,
-    InvalidRequest,
     MetaError,
     NotInTime,
     NotLeader,
@@ -40,6 +39,7 @@ from diag.replication.record import BeginSnapshot, LogCommand
 from diag.replication.source import Head
 from diag.replication.sources import Sources
 from diag.replication.stages import passed
+from diag.replication.successor import Ask, successor
 from diag.replication.tail import Tail
 from diag.replication.view import View
 
@@ -56,11 +56,13 @@ class Ways(NamedTuple):
     compact      forget etcd's history before a revision, and keep the member's file in order
     move_leader  hand the leadership from this node's member, which has it, to a member
     progress     how far the other nodes are, by node id
+    ask          a node, by its id, for a sign of life; Unavailable when it gives none
     """
 
     compact: Callable[[int], Awaitable[object]]
     move_leader: Callable[[int], Awaitable[object]]
     progress: Callable[[], Mapping[int, LogId]]
+    ask: Ask
 
 
 class ClusterLog:
@@ -182,14 +184,7 @@ class ClusterLog:
                 f"id={this}\ncurrent_leader={leader}\nvoter_ids={list(voters)}",
                 seen.leader.grpc_advertise if seen.leader else None,
             )
-        if to is not None and to not in voters:
-            raise InvalidRequest(f"to is {to}, which is not a voter; the voters are {list(voters)}.")
-        if to == this:
-            raise Conflict(f"Node {this} is the leader already.")
-        others = [node_id for node_id in voters if node_id != this]
-        if not others:
-            raise Conflict(f"Node {this} is the only voter, so there is no other to hand leadership to.")
-        chosen = to if to is not None else min((i for i in others if i > this), default=others[0])
+        chosen = await successor(this, seen.voters, to, self._ways.ask)
         member = seen.member(chosen)
         assert member is not None
         try:

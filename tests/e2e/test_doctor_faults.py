@@ -116,6 +116,11 @@ def test_a_frozen_node(apart: ThreeNodes, doctor: Asked) -> None:
         # The frozen one is asked first, and the next one then.
         both = doctor(apart.admin("n1"), token=SECRET)
         assert ("silent_node", number(sick)) in both
+        # Its etcd answers on, and would take the leadership.
+        with pytest.raises(
+            MetaError, match=rf"with 409: .*Node {number(sick)} does not answer.*choose another voter"
+        ):
+            apart.transfer(sick)
     until(lambda: is_well(apart, doctor))
     stood = doctor.until("loop_blocked", number(sick), apart.admin("n1"), token=SECRET)
     assert "the process was stopped, or got no processor" in stood["says"]

@@ -1,5 +1,6 @@
 """Nodes of a cluster over one log in memory, in one process."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Node:
     other: MemorySource
     compactions: list[int] = field(default_factory=list)
     moves: list[int] = field(default_factory=list)
+    silent: set[int] = field(default_factory=set)  # that do not answer this one
 
 
 def make(path: Path, memory: MemoryLog, node_id: int = 1, count: int = 1, **options: Any) -> Node:
@@ -77,6 +79,12 @@ def make(path: Path, memory: MemoryLog, node_id: int = 1, count: int = 1, **opti
     def progress() -> dict[int, LogId]:
         return {}
 
+    silent: set[int] = set()
+
+    async def ask(node_id: int) -> None:
+        if node_id in silent:
+            await asyncio.Event().wait()
+
     settings: dict[str, Any] = {"due": NEVER, "patience": 20.0} | options
     log = ClusterLog(
         store,
@@ -85,10 +93,10 @@ def make(path: Path, memory: MemoryLog, node_id: int = 1, count: int = 1, **opti
         lambda: NOW,
         Sources([source, other]),
         view,
-        Ways(compact, move, progress),
+        Ways(compact, move, progress, ask),
         **settings,
     )
-    return Node(store, log, view, source, other, compactions, moves)
+    return Node(store, log, view, source, other, compactions, moves, silent)
 
 
 @contextlib.asynccontextmanager

@@ -147,6 +147,19 @@ async def test_leadership_is_handed_over_by_the_leader_alone(tmp_path: Path) -> 
             await node.log.transfer_leader(None)
 
 
+async def test_leadership_is_not_handed_to_a_node_that_is_silent(tmp_path: Path) -> None:
+    async with nodes(tmp_path, 3) as (leader, *_):
+        leader.silent.add(2)
+        with pytest.raises(Conflict, match=r"Node 2 does not answer.*choose another voter of \[1, 2, 3\]"):
+            await leader.log.transfer_leader(2)
+        assert leader.moves == []
+        assert await leader.log.transfer_leader(None) == Transfer(1, 3, (1, 2, 3))
+        leader.silent.add(3)
+        with pytest.raises(Conflict, match=r"No other voter answers.*node 2, 3"):
+            await leader.log.transfer_leader(None)
+        assert leader.moves == [1003]
+
+
 async def test_an_old_process_cannot_enter_again(tmp_path: Path) -> None:
     memory = MemoryLog()
     old = Author(1, b"old-one!", 1)

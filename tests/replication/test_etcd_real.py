@@ -57,7 +57,7 @@ async def _node(
         lambda: NOW,
         ways,
         view,
-        Ways(own.compact, own.move_leader, dict),
+        Ways(own.compact, own.move_leader, dict, lambda node_id: clients[node_id - 1].members()),
         due=NEVER,
     )
     try:
