@@ -32,7 +32,10 @@ class Taken(NamedTuple):
 async def take(
     relay: Relay, here: Callable[[], Awaitable[Capture]], question: Question, kind: str, seconds: float
 ) -> Taken:
-    """One profile of each node; ``question`` asks for folded stacks. Unavailable when no node delivers."""
+    """One profile of each node; ``question`` asks for folded stacks.
+
+    When no node delivers: the error of the only node there is, else Unavailable with what each said.
+    """
 
     async def there(node: NodeAddress) -> Capture:
         heard = await _while_alive(relay, node, relay.hear(node, question, seconds + MARGIN))
@@ -46,6 +49,8 @@ async def take(
         else:
             captures[node.node_id] = result
     if not captures:
+        if len(missing) == 1:
+            raise missing[0][1]
         reasons = " ".join(f"Node {node.node_id}: {error}" for node, error in missing)
         raise Unavailable(f"No node delivered a profile. {reasons}")
     return Taken(captures, missing)

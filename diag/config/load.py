@@ -14,7 +14,8 @@ from diag.errors import ConfigError
 
 CONFIG_FILE_VARIABLE = "METASRV_CONFIG_FILE"
 
-_SECRETS = ("secret", "token", "authorization", "password")
+#: Words of keys whose values may hold a secret: a URL has room for a password.
+_SECRETS = ("secret", "token", "authorization", "password", "url")
 
 
 def load_config(path: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Config:

@@ -91,6 +91,18 @@ async def test_what_a_node_did_not_deliver_is_told(cluster: Cluster) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_refusal_of_the_only_node_is_the_answer(node: Served) -> None:
+    busy = asyncio.create_task(node.http.get(CPU, params={"seconds": "60", "engine": "inprocess"}))
+    await until_async(lambda: node.lock.holder() is not None)
+    response = await node.http.get(CPU, params=WALL)
+    assert response.status_code == 409
+    assert response.text.startswith("One profile runs at a time")
+    assert "retry-after" in response.headers
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+@pytest.mark.anyio
 async def test_when_no_node_delivers_each_reason_is_told(cluster: Cluster) -> None:
     cluster.peers.down = {2, 3}
     busy = asyncio.create_task(cluster.first.http.get(CPU, params={"seconds": "60", "engine": "inprocess"}))

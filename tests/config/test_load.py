@@ -79,6 +79,14 @@ def test_the_secrets_that_a_call_between_nodes_may_carry(tmp_path: Path) -> None
     assert list(config.inapplicable()) == []
 
 
+def test_a_url_that_is_refused_is_not_shown() -> None:
+    """It stands in the system's log where a service manager keeps what a start says."""
+    given = {"profiling.continuous": True, "profiling.push_url": "http://me:planted@there/?key=planted"}
+    with pytest.raises(ConfigError, match="push_url") as refused:
+        load_config(None, given, {})
+    assert "planted" not in str(refused.value)
+
+
 def test_the_environment_names_the_file_and_flags_win(tmp_path: Path) -> None:
     path = written(tmp_path, UPSTREAM)
     config = load_config(None, {"raft_config.id": "5"}, {"METASRV_CONFIG_FILE": str(path)})

@@ -4,8 +4,8 @@ import asyncio
 import json
 import resource
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,13 @@ from diag.kv.store import Position, Store
 from diag.replication import SnapshotFacts
 from diag.replication.peer_client import PeerClient
 from diag.replication.snapshot_fetch import fetch_snapshot
+from tests.polling import until_async
 from tests.rpc.peer_harness import PeerNode
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1 << 20
+PART = ".fetching-*/data.mdb"
 AROUND = 64 << 10  # what is sent beside the file
 
 
@@ -49,11 +51,17 @@ def here(tmp_path: Path) -> SnapshotStore:
 
 
 class Line:
-    """A connection to a node that the test can cut: it lets ``limit`` bytes of answers through."""
+    """A connection to a node that the test can cut: it lets ``limit`` bytes of answers through.
 
-    def __init__(self, node: PeerNode, limit: float = float("inf")) -> None:
+    It is cut once ``arrived``, as a connection that ends takes back what gRPC has received and nobody read.
+    """
+
+    def __init__(
+        self, node: PeerNode, limit: float = float("inf"), arrived: Callable[[], bool] = lambda: True
+    ) -> None:
         self._node = node
         self._limit = limit
+        self._arrived = arrived
         self.passed = 0
 
     @asynccontextmanager
@@ -74,22 +82,13 @@ class Line:
                 self.passed += len(data)
                 writer.write(data)
                 await writer.drain()
+            await until_async(self._arrived)
         except ConnectionError:
             pass
         finally:
             asking.cancel()
-            await asyncio.wait([asking])
             their_writer.close()
-            await _end(reader, writer)
-
-
-async def _end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An end and no reset, which would take back what passed and is not read yet."""
-    with suppress(OSError):
-        writer.write_eof()
-        while await reader.read(64 << 10):
-            pass
-    writer.close()
+            writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -111,10 +110,9 @@ def _copy(facts: SnapshotFacts, node: PeerNode) -> Path:
     return target
 
 
-def _part(store: SnapshotStore) -> Path:
-    """What has come of a snapshot that is not whole yet."""
-    (part,) = store.root.glob(".fetching-*/data.mdb")
-    return part
+def _came(store: SnapshotStore) -> int:
+    """Bytes that have come of a snapshot that is not whole yet."""
+    return sum(part.stat().st_size for part in store.root.glob(PART))
 
 
 async def test_no_peers_and_peers_without_snapshots(nodes: list[PeerNode], here: SnapshotStore) -> None:
@@ -149,10 +147,10 @@ async def test_a_break_in_mid_file_costs_only_what_was_missing(
     nodes: list[PeerNode], here: SnapshotStore
 ) -> None:
     newest = await _snapshot(nodes[0])
-    async with Line(nodes[0], limit=3 * MIB).client() as cut:
+    async with Line(nodes[0], 3 * MIB, lambda: _came(here) >= MIB).client() as cut:
         with pytest.raises(Unavailable, match="cannot be reached, or broke off"):
             await fetch_snapshot([cut], here, 9)
-    missing = newest.size - _part(here).stat().st_size
+    missing = newest.size - _came(here)
     assert missing <= newest.size - MIB
     line = Line(nodes[0])
     async with line.client() as whole:
@@ -166,7 +164,7 @@ async def test_what_was_begun_is_gone_on_with_though_there_is_a_newer_if_it_is_k
     nodes: list[PeerNode], here: SnapshotStore
 ) -> None:
     begun = await _snapshot(nodes[0])
-    async with Line(nodes[0], limit=3 * MIB).client() as cut:
+    async with Line(nodes[0], 3 * MIB, lambda: _came(here) >= MIB).client() as cut:
         with pytest.raises(Unavailable):
             await fetch_snapshot([cut], here, 9)
     newer = await _snapshot(nodes[0], "l")
@@ -182,7 +180,7 @@ async def test_another_node_is_tried_and_goes_on_where_the_first_broke_off(
     facts = await _snapshot(nodes[0])
     _copy(facts, nodes[1])
     line = Line(nodes[1])
-    async with Line(nodes[0], limit=3 * MIB).client() as cut, line.client() as whole:
+    async with Line(nodes[0], 3 * MIB, lambda: _came(here) >= MIB).client() as cut, line.client() as whole:
         info = await fetch_snapshot([cut, whole], here, 9)
     assert info.content_hash == facts.content_hash
     assert 0 < line.passed < facts.size - MIB + AROUND
@@ -214,10 +212,10 @@ async def test_a_part_that_was_damaged_here_is_fetched_anew(
     nodes: list[PeerNode], here: SnapshotStore
 ) -> None:
     facts = await _snapshot(nodes[0])
-    async with Line(nodes[0], limit=3 * MIB).client() as cut:
+    async with Line(nodes[0], 3 * MIB, lambda: _came(here) >= MIB).client() as cut:
         with pytest.raises(Unavailable):
             await fetch_snapshot([cut], here, 9)
-    part = _part(here)
+    (part,) = here.root.glob(PART)
     part.write_bytes(b"\0" * part.stat().st_size)
     info = await fetch_snapshot([nodes[0].peer()], here, 9)
     assert info.content_hash == facts.content_hash
