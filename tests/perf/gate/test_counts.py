@@ -66,6 +66,7 @@ def test_without_valgrind_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyP
         count(["codec"], PROJECT, PROJECT)
 
 
+@pytest.mark.long
 @needs_valgrind
 def test_a_little_more_is_seen_and_a_kernel_that_breaks_fails_with_its_words(tmp_path: Path) -> None:
     base, head = _packages(tmp_path / "base"), _packages(tmp_path / "head")
@@ -155,6 +156,7 @@ def counting(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.long
 @needs_valgrind
 def test_kernels_end_with_the_process_that_counts_them(counting: subprocess.Popen[str]) -> None:
     children: list[int] = []
