@@ -118,18 +118,19 @@ class Keeper:
             kind=_BROUGHT.get(facts.unit, "cpu"),
             unit=facts.unit,
             engine="elsewhere",
-            mode=facts.origin or "unknown",
+            mode=facts.mode or "unknown",
             when=round(time.time(), 3),
-            seconds=0.0,
+            seconds=facts.seconds or 0.0,
             samples=facts.samples,
             errors=0,
             rate_asked=None,
-            rate=None,
+            rate=facts.rate,
             pause_share=None,
             notes=("This profile was taken elsewhere and brought here.",),
             node_id=self._node_id,
             nodes=(),
             version=self._version,
+            labels=tuple(facts.labels),
         )
         kept = await asyncio.to_thread(self._shelf.add, about, packed)
         if kept.name != name:

@@ -7,10 +7,16 @@ can stand for gigabytes.
 
 import io
 import json
+import math
 import resource
 import sys
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from diag.profilers.labels import LABELS
+
+if TYPE_CHECKING:
+    from flamegraph.profile import Profile
 
 #: Up to this many bytes a worker thread repacks in less time than a child takes to start.
 IN_PROCESS_BYTES: Final = 64_000
@@ -18,15 +24,25 @@ IN_PROCESS_BYTES: Final = 64_000
 IN_PROCESS_PACKED: Final = 20_000
 #: The weights that were taken stand first; times that were reckoned from them may follow.
 KEPT: Final = 0
+#: What profilers call the samples that they counted, beside the times that these stand for.
+_COUNTS: Final = "samples"
+_LONGEST_MODE: Final = 60
 _CHILD_MEMORY: Final = 4 << 30
 
 
 class Facts(NamedTuple):
-    """What a profile that was brought says of itself; ``origin`` is what its weights were called."""
+    """What a profile that was brought says of itself.
+
+    ``mode`` is that of the profiler, or what the weights were called; ``seconds`` and ``rate`` (Hz) are None
+    where it does not tell; ``labels`` stand on its samples.
+    """
 
     unit: str
     samples: int
-    origin: str
+    mode: str
+    seconds: float | None = None
+    rate: float | None = None
+    labels: tuple[str, ...] = ()
 
 
 def packed(folded: bytes, unit: str, metadata: Mapping[str, str]) -> bytes:
@@ -56,23 +72,65 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     ``unit`` is what the weights are where the format does not say so itself.
     """
     from flamegraph.diff import sample_count
-    from flamegraph.errors import OptionError
     from flamegraph.formats import read, write
     from flamegraph.units import check_unit
 
     if unit is not None:
         check_unit(unit)
-    try:
-        profile = read(io.BytesIO(data), unit=unit)
-    except OptionError:
-        profile = read(io.BytesIO(data))  # the format says its unit itself
+    profile, labels = _read(data, unit)
     file = io.BytesIO()
     write(profile, file, "pprof")
     content = file.getvalue()
     # As it will be read again: pprof has fewer units of time than other formats.
     kept = read(io.BytesIO(content), format="pprof", sample_type=KEPT)
-    facts = Facts(kept.unit, int(sample_count(profile) or 0), kept.metadata.get("sample_type", ""))
+    told = kept.metadata
+    period = _positive(told.get("period_ns"))
+    facts = Facts(
+        unit=kept.unit,
+        samples=int(sample_count(profile) or 0),
+        mode=_mode(told),
+        seconds=_positive(told.get("seconds")),
+        rate=period and round(1e9 / period, 3),
+        labels=labels,
+    )
     return facts, content
+
+
+def _read(data: bytes, unit: str | None) -> tuple["Profile", tuple[str, ...]]:
+    """A profile of any format, and which of our labels its samples have."""
+    from flamegraph.errors import OptionError
+    from flamegraph.formats import read
+
+    try:
+        profile = read(io.BytesIO(data), sample_type=_COUNTS)
+    except OptionError:
+        try:
+            return read(io.BytesIO(data), unit=unit), ()
+        except OptionError:
+            return read(io.BytesIO(data)), ()  # the format says its unit itself
+    # Counts that each stand for a time are those of a profiler that samples: the times are reckoned.
+    counted = _COUNTS if "period_ns" in profile.metadata else None
+    told = profile.metadata.get("labels", "").split(",")
+    labels = tuple(label for label in LABELS if label in told)
+    if counted is None or labels:
+        profile = read(io.BytesIO(data), sample_type=counted, labels=labels or None)
+    return profile, labels
+
+
+def _mode(told: Mapping[str, str]) -> str:
+    mode = told.get("mode", "")
+    if mode and len(mode) <= _LONGEST_MODE and mode.isascii() and mode.isprintable():
+        return mode
+    return told.get("period_type") or told.get("sample_type", "")
+
+
+def _positive(text: str | None) -> float | None:
+    """A number that makes sense of a time, or None."""
+    try:
+        number = float(text or "0")
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def main() -> None:

@@ -13,10 +13,11 @@ examples:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from flamegraph.cli import transforms
-from flamegraph.cli.inputs import add_reading, read_inputs
+from flamegraph.cli.inputs import add_reading, read_input, read_inputs
 from flamegraph.cli.outputs import write_text
 from flamegraph.cli.pictures import add_picture, check_drawn, draw
 from flamegraph.errors import OptionError
@@ -72,7 +73,7 @@ def _read(arguments: argparse.Namespace) -> tuple[Profile, Profile]:
                 "A comparison needs two profiles, or --two-column and one with two counts a line."
             )
         base, new = read_inputs(arguments, (arguments.base, arguments.new))
-        return base, new
+        return _counted(arguments, arguments.base, base, new), _counted(arguments, arguments.new, new, base)
     if arguments.new is not None:
         raise OptionError("--two-column takes one input, which holds both profiles.")
     from flamegraph.formats.folded import read_differential
@@ -80,3 +81,15 @@ def _read(arguments: argparse.Namespace) -> tuple[Profile, Profile]:
     source = sys.stdin.buffer if arguments.base == "-" else arguments.base
     base, new = read_differential(source, arguments.unit or "samples")
     return transforms.apply(arguments, base), transforms.apply(arguments, new)
+
+
+def _counted(arguments: argparse.Namespace, source: str, profile: Profile, other: Profile) -> Profile:
+    """The profile in samples where the other is, and its times were reckoned from samples of its own."""
+    reckoned = profile.unit == "microseconds" and "samples" in profile.metadata
+    asked = arguments.sample_type is not None
+    if other.unit != "samples" or not reckoned or asked or not os.path.isfile(source):  # noqa: PTH113 - without pathlib
+        return profile
+    try:
+        return read_input(argparse.Namespace(**{**vars(arguments), "sample_type": "samples"}), source)
+    except OptionError:
+        return profile

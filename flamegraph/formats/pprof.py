@@ -92,7 +92,7 @@ class _Reader:
             if weight:
                 node = self._place(tree, sample, number, labels)
                 tree.add(node, _scaled(weight, times, parts))
-        metadata = {"sample_type": kinds[chosen], **self._comments()}
+        metadata = {"sample_type": kinds[chosen], **self._duration(), **self._comments()}
         if taken == chosen:
             metadata |= self._period()
         # Times and bytes are no counts; how sure a comparison is depends on how many samples there are.
@@ -164,6 +164,11 @@ class _Reader:
             self._string(label, 1): self._string(label, 2) or b"%d" % signed(_number(label, 3))
             for label in labels
         }
+
+    def _duration(self) -> dict[str, str]:
+        """How long was profiled, where the file says so; a comment of that name counts more."""
+        nanoseconds = _number(self._file, 10)
+        return {"seconds": f"{nanoseconds / 1e9:g}"} if nanoseconds else {}
 
     def _period(self) -> dict[str, str]:
         """How much time a sample stands for, where the file says so in nanoseconds."""

@@ -82,6 +82,17 @@ async def test_what_is_no_profile_is_400_and_not_kept(node: Served, content: byt
     assert (await node.http.get(KEPT)).json() == []
 
 
+async def test_a_cpu_profile_that_was_fetched_and_brought_again_is_comparable(node: Served) -> None:
+    calm = await ended(node, (await start(node, seconds="0.3", name="calm")).json()["id"])
+    fetched = await node.http.get(f"{KEPT}/calm", params={"format": "pprof"})
+    theirs = (await node.http.post(KEPT, params={"name": "theirs"}, content=fetched.content)).json()
+    assert {key: theirs[key] for key in ("kind", "unit", "samples", "labels")} == {
+        key: calm.json()[key] for key in ("kind", "unit", "samples", "labels")
+    }
+    compared = await node.http.get(f"{KEPT}/calm/diff/theirs")
+    assert compared.status_code == 200, compared.text
+
+
 async def test_a_profile_too_large_is_413(node: Served) -> None:
     response = await node.http.post(KEPT, content=b"m" * (MOST_BROUGHT + 1))
     assert response.status_code == 413

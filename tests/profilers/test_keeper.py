@@ -1,4 +1,5 @@
 import asyncio
+import io
 import time
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from diag.profilers.about import Load
 from diag.profilers.keeper import Keeper
 from diag.profilers.repack import IN_PROCESS_BYTES, IN_PROCESS_PACKED
 from diag.profilers.shelf import Shelf
+from flamegraph import Profile
+from flamegraph.formats import write
 from tests.profilers.profiles import FOLDED, capture, content
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +98,29 @@ async def test_what_was_brought_is_kept(keeper: Keeper) -> None:
     assert (await keeper.capture("theirs"))[1].folded == FOLDED
     assert (await keeper.bring(content(), None, None)).samples == 4
     assert (await keeper.bring(b"a 5\n", None, "bytes")).kind == "heap"
+
+
+@pytest.mark.parametrize("mode", ["gil", "wall"])
+async def test_a_profile_that_was_fetched_and_brought_again_is_the_same_kind(
+    keeper: Keeper, mode: str
+) -> None:
+    labelled = b"main (a.py:1) 1\nrequest: GET /x;main (a.py:1);work (a.py:2) 3\n"
+    await keeper.keep(capture(labelled=labelled, mode=mode), "calm", (7,), Load())
+    before, packed = await keeper.packed("calm")
+    about = await keeper.bring(packed, "theirs", None)
+    assert (about.kind, about.unit, about.samples, about.mode) == ("cpu", "samples", 4, mode)
+    assert (about.rate, about.labels) == (before.rate, before.labels)
+    assert about.seconds == pytest.approx(before.seconds, rel=1e-3)
+    for by_request in (False, True):
+        calm, theirs = [(await keeper.capture(key, by_request=by_request))[1] for key in ("calm", "theirs")]
+        assert theirs.folded == calm.folded
+
+
+async def test_times_without_counts_of_samples_stay_times(keeper: Keeper) -> None:
+    file = io.BytesIO()
+    write(Profile.from_stacks([(("main",), 5)], "microseconds"), file, "pprof")
+    about = await keeper.bring(file.getvalue(), None, None)
+    assert (about.kind, about.unit, about.seconds, about.rate) == ("trace", "microseconds", 0.0, None)
 
 
 async def test_what_is_no_profile_is_the_sender_s_fault(keeper: Keeper) -> None:

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from flamegraph import Profile
 from flamegraph.cli import main
+from flamegraph.formats import write
 from tests.flamegraph.pictures import parse, texts
 
 
@@ -31,6 +33,22 @@ def test_diff_takes_two_columns_only_when_told(tmp_path: Path, capsys: pytest.Ca
     path.write_bytes(b"main;read 600 600\nmain;write 400 1200\n")
     assert main(["diff", "--two-column", str(path)]) == 0
     assert "Base 1,000 samples, new 1,800 samples" in capsys.readouterr().out
+
+
+def test_pprof_of_samples_is_compared_with_folded_stacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folded, packed = tmp_path / "calm.folded", tmp_path / "calm.pb.gz"
+    folded.write_bytes(b"main;read 600\nmain;write 400\n")
+    with packed.open("wb") as file:
+        write(Profile.from_stacks([(("main", "read"), 5)], metadata={"period_ns": "10101010"}), file, "pprof")
+    assert main(["diff", str(packed), str(folded)]) == 0
+    assert "Base 5 samples, new 1,000 samples" in capsys.readouterr().out
+    assert main(["diff", str(folded), str(packed)]) == 0
+    assert "Base 1,000 samples, new 5 samples" in capsys.readouterr().out
+    assert main(["diff", str(packed), str(folded), "--sample-type", "samples"]) == 2
+    assert main(["diff", str(packed), str(packed)]) == 0
+    assert "Base 50.5 ms, new 50.5 ms" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

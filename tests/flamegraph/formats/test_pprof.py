@@ -86,6 +86,11 @@ def test_a_file_may_name_its_default() -> None:
     assert parsed(WHOLE + number_field(14, 1)).unit == "samples"
 
 
+def test_the_time_that_was_profiled_is_told() -> None:
+    assert parsed(WHOLE + number_field(10, 2_500_000_000)).metadata["seconds"] == "2.5"
+    assert "seconds" not in parsed(WHOLE).metadata
+
+
 @pytest.mark.parametrize("asked", ["samples", 0, "0"])
 def test_sample_types_are_chosen_by_name_or_index(asked: str | int) -> None:
     assert parsed(WHOLE, sample_type=asked).total == 4
