@@ -1,7 +1,7 @@
 """``make cluster``: three nodes on this machine, each of a configuration file, until Ctrl-C.
 
-A node that ends is told and left: to stop one, and to start it again, is what
-such a cluster is for.
+The next start in a directory is of the same nodes with their data. A node that ends
+is told and left: to stop one, and to start it again, is what such a cluster is for.
 """
 
 import argparse
@@ -20,7 +20,9 @@ from typing import NamedTuple
 import httpx
 
 from diag.errors import MetaError, Unavailable
+from diag.kv.directory import ETCD_DIR
 from diag.perf.node_process import ConfiguredNode, free_ports
+from diag.replication.etcd_flags import is_member
 
 HOST = "127.0.0.1"
 _START_SECONDS = 60.0
@@ -68,24 +70,40 @@ def write_configs(directory: Path, ports: Sequence[Ports], engine: str) -> list[
 
 @contextmanager
 def running(directory: Path, ports: Sequence[Ports], engine: str) -> Iterator[list[ConfiguredNode]]:
-    """The nodes, started one after the other, each ready before the next; all are gone on exit.
+    """The nodes, all ready; all are gone on exit.
 
+    Those that were members in an earlier run go on with their data, and start together, for none of them has
+    a majority alone. New ones start one after the other, each ready before the next, which asks it to join.
     Unavailable when one does not start, or when another process listens where one should.
     """
     _require_free(ports)
     with ExitStack() as stack:
-        nodes: list[ConfiguredNode] = []
-        for config, own in zip(write_configs(directory, ports, engine), ports, strict=True):
-            node = ConfiguredNode(
+        nodes = [
+            ConfiguredNode(
                 directory / config.stem,
                 config.resolve(),
                 admin=f"{HOST}:{own.admin}",
                 grpc=f"{HOST}:{own.grpc}",
                 timeout=_START_SECONDS,
             )
-            nodes.append(stack.enter_context(node))
-            _wait_until_ready(node)
+            for config, own in zip(write_configs(directory, ports, engine), ports, strict=True)
+        ]
+        _start(nodes, stack)
         yield nodes
+
+
+def _start(nodes: Sequence[ConfiguredNode], stack: ExitStack) -> None:
+    members = [node for node in nodes if is_member(node.directory / "raft" / ETCD_DIR)]
+    for node in members:
+        stack.push(node)
+        node.launch()
+    for node in members:
+        node.wait_until_healthy()
+        _wait_until_ready(node)
+    for node in nodes:
+        if node not in members:
+            stack.enter_context(node)
+            _wait_until_ready(node)
 
 
 def _require_free(ports: Sequence[Ports]) -> None:

@@ -85,8 +85,14 @@ class NodeProcess:
 
         ``more`` are flags of this run only.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
+        self.launch(more)
+        self.wait_until_healthy()
+        return time.perf_counter() - started
+
+    def launch(self, more: Sequence[str] = ()) -> None:
+        """Start and wait for nothing: nodes that are healthy only together are launched together."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         with self._errors.open("ab") as errors:
             self._process = subprocess.Popen(
                 [*self._command, *self._arguments(), *more],
@@ -97,12 +103,14 @@ class NodeProcess:
                 stderr=errors,
                 text=True,
             )
+
+    def wait_until_healthy(self) -> None:
+        """Wait for ``/v1/health`` of a launched node; one that is not healthy in time is killed."""
         try:
-            self._wait_until_healthy(started + self._timeout)
+            self._poll_health(time.perf_counter() + self._timeout)
         except BaseException:
             self.kill()
             raise
-        return time.perf_counter() - started
 
     def stop(self) -> int:
         """SIGTERM, and SIGKILL when it does not go; the exit status."""
@@ -145,7 +153,7 @@ class NodeProcess:
         assert self._process is not None, "the node was not started"
         return self._process
 
-    def _wait_until_healthy(self, deadline: float) -> None:
+    def _poll_health(self, deadline: float) -> None:
         with httpx.Client(trust_env=False) as client:
             while time.perf_counter() < deadline:
                 self.check()

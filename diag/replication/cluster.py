@@ -21,7 +21,7 @@ from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_facts import FactsReader
-from diag.replication.etcd_flags import EtcdSpec, spec_of
+from diag.replication.etcd_flags import EtcdSpec, is_member, spec_of
 from diag.replication.etcd_member import EtcdMember, MemberState
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
@@ -145,7 +145,7 @@ class ClusterEngine:
         """
         raft, node = self._raft, self._node
         first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
-        if (first.data_dir / "member").exists():
+        if is_member(first.data_dir):
             await check_joined(raft.join, first, self._check_member)
             return first
         if not raft.join:

@@ -70,6 +70,11 @@ def spec_of(
     )
 
 
+def is_member(data_dir: Path) -> bool:
+    """Whether an etcd has begun in ``data_dir``: it goes on there, and neither founds nor joins a cluster."""
+    return (data_dir / "member").exists()
+
+
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 

@@ -15,7 +15,7 @@ import pytest
 from diag.config import load_config
 from diag.errors import Unavailable
 from diag.perf.cluster import USUAL_PORTS, Ports, running, write_configs
-from diag.perf.node_process import free_ports
+from diag.perf.node_process import ConfiguredNode, free_ports
 from tests.polling import until
 
 
@@ -155,3 +155,29 @@ def test_three_nodes_answer_for_each_other_and_outlive_their_leader(tmp_path: Pa
         assert [node_id for node_id, error in gone.items() if error] == [leader]
         nodes[leader - 1].start()
         until(lambda: not any("error" in told for told in status(left)))
+
+
+def diag(*words: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "diag", *words], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def members_of(node: ConfiguredNode) -> dict[int, str]:
+    with httpx.Client(timeout=30, trust_env=False) as http:
+        told = http.get(f"http://{node.admin}/v1/cluster/status", params={"node": "all"}).json()
+    return {each["id"]: each["state"] for each in told}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("etcd")
+def test_a_second_start_is_of_the_same_nodes_with_their_data(tmp_path: Path) -> None:
+    ports = [Ports(*free_ports(3)) for _ in range(3)]
+    with running(tmp_path, ports[:2], "etcd") as nodes:
+        diag("kv", "put", "kept", "of old", "--endpoint", nodes[1].grpc)
+    for _ in range(2):  # two that were members and one that joins; then three that were
+        with running(tmp_path, ports, "etcd") as nodes:
+            assert sorted(members_of(nodes[0]).values()) == ["Follower", "Follower", "Leader"]
+            assert sorted(members_of(nodes[2])) == [1, 2, 3]
+            for node in nodes:
+                assert "of old" in diag("kv", "get", "kept", "--endpoint", node.grpc)
