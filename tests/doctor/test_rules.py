@@ -96,6 +96,17 @@ def test_a_silent_node_with_its_reason() -> None:
     assert finding.evidence == ("Node 3 has not answered within 1.8 s.",)
 
 
+def test_a_silent_node_that_leads_is_to_be_restarted() -> None:
+    follows = [facts(each, leader=3, state="Follower") for each in (1, 2)]
+    finding = one(cluster(*follows, silent={3: "Node 3 has not answered."}), "silent_node")
+    assert "name it as their leader" in finding.says
+    assert "kill -9" in finding.next
+    assert "diag leave" not in finding.next
+    moved = [follows[0], facts(2, leader=2, state="Leader", term=4)]
+    finding = one(cluster(*moved, silent={3: "Node 3 has not answered."}), "silent_node")
+    assert "leader" not in finding.says
+
+
 def test_a_node_that_gave_up() -> None:
     finding = one(cluster(facts(2, failed="the log is another one", state="Shutdown")), "stopped_serving")
     assert (finding.node, finding.evidence) == (2, ("the log is another one",))

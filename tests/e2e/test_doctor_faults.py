@@ -93,6 +93,15 @@ def follower(nodes: ThreeNodes) -> str:
     return next(name for name in ("n3", "n2") if name != leader)
 
 
+def moved(nodes: ThreeNodes, name: str) -> bool:
+    """Whether the node took the leadership; who was cut off a moment ago may not take it yet."""
+    try:
+        nodes.transfer(name)
+    except MetaError:
+        return False
+    return True
+
+
 def number(name: str) -> int:
     return int(name[1:])
 
@@ -124,6 +133,17 @@ def test_a_frozen_node(apart: ThreeNodes, doctor: Asked) -> None:
     until(lambda: is_well(apart, doctor))
     stood = doctor.until("loop_blocked", number(sick), apart.admin("n1"), token=SECRET)
     assert "the process was stopped, or got no processor" in stood["says"]
+
+
+def test_a_frozen_leader(apart: ThreeNodes, doctor: Asked) -> None:
+    until(lambda: apart.leader() not in (None, "n1") or moved(apart, "n2"), 60)
+    sick = apart.leader()
+    assert sick is not None
+    with frozen(apart.pids(sick).meta):
+        found = doctor.until("silent_node", number(sick), apart.admin("n1"), token=SECRET)
+        assert "name it as their leader" in found["says"]
+        assert "kill -9" in found["next"]
+    until(lambda: is_well(apart, doctor))
 
 
 def test_a_frozen_etcd(apart: ThreeNodes, doctor: Asked) -> None:
@@ -195,15 +215,8 @@ def test_a_node_whose_network_is_cut(apart: ThreeNodes, doctor: Asked) -> None:
 
 
 def test_a_leader_that_changes_often(apart: ThreeNodes, doctor: Asked) -> None:
-    def moved() -> bool:
-        try:
-            apart.transfer(follower(apart))
-        except MetaError:  # who was cut off a moment ago may not take it yet
-            return False
-        return True
-
     for _ in range(3):
-        until(moved, 60)
+        until(lambda: moved(apart, follower(apart)), 60)
     assert doctor.until("leader_changes", None, apart.admin("n1"), token=SECRET)
 
 

@@ -1,7 +1,7 @@
 """The nodes as rows of a table, each with what is wrong with it, and one sentence about them all."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from diag.admin.dashboard import words
@@ -86,7 +86,8 @@ def overview(told: Sequence[Told], own: int, now: float | None = None, *, in_has
     rows = [_row(node, _patient(of) if in_haste else of, newest, voters, moment) for node, of in told]
     leader = _leader(rows)
     level = max((row.level for row in rows), key=_LEVELS.index)
-    return Overview(level, _headline(rows, leader), leader.id if leader else None, rows)
+    headline = _headline(rows, leader, _named(statuses.values()))
+    return Overview(level, headline, leader.id if leader else None, rows)
 
 
 def require_vitals(content: Any) -> Mapping[str, Any]:
@@ -97,6 +98,8 @@ def require_vitals(content: Any) -> Mapping[str, Any]:
         sound = isinstance(content["status"]["is_leader"], bool) and all(
             isinstance(voter["name"], str) for voter in content["status"]["voters"]
         )
+        leader = content["status"]["leader"]
+        sound = sound and (leader is None or isinstance(leader["name"], str))
         content["status"]["last_log_index"] - content["status"]["last_applied"]["index"]
     except (AttributeError, KeyError, TypeError, ValueError):
         sound = False
@@ -174,12 +177,24 @@ def _leader(rows: Sequence[Row]) -> Row | None:
     return max(leaders, key=lambda row: int(row.cells["term"].replace(",", "")), default=None)
 
 
-def _headline(rows: Sequence[Row], leader: Row | None) -> str:
+def _named(statuses: Iterable[Mapping[str, Any]]) -> str | None:
+    """The leader that the nodes name, the one of the latest term."""
+    naming = [status for status in statuses if status["leader"] is not None]
+    latest = max(naming, key=lambda status: status["current_term"], default=None)
+    return None if latest is None else str(latest["leader"]["name"])
+
+
+def _headline(rows: Sequence[Row], leader: Row | None, named: str | None) -> str:
     silent = [row.name for row in rows if row.cells["state"] in (SILENT, PENDING)]
     whole = "The node answers" if len(rows) == 1 else f"All {len(rows)} nodes answer"
     answering = (
         f"{len(rows) - len(silent)} of {len(rows)} nodes answer; not {_listed(silent)}" if silent else whole
     )
+    if leader is None and named in silent:
+        late = any(row.name == named and row.cells["state"] == PENDING for row in rows)
+        return (
+            f"{answering}. Node {named} leads, and {'has not answered yet' if late else 'does not answer'}."
+        )
     if leader is None:
         return f"{answering}. No leader."
     return f"{answering}. Node {leader.name} leads in term {leader.cells['term']}."

@@ -9,6 +9,13 @@ from diag.doctor.finding import Finding
 #: Entries behind the furthest log, from which on a node is told to lag.
 LAG_ENTRIES: Final = 1000
 
+_LEADS: Final = "; they name it as their leader"
+#: Only its own node reaches an etcd member's socket, so nobody else can have it hand leadership over.
+_AS_LEADER: Final = (
+    "on its machine: diag status. If it answers there, diag transfer hands leadership over; if not, end its "
+    "process (a frozen one by kill -9), so that another leads, and start it again: diag serve -c ITS_FILE"
+)
+
 
 def no_quorum(cluster: Cluster) -> Iterator[Finding]:
     """No node that answered knows a leader: nothing can be written."""
@@ -47,6 +54,7 @@ def cut_off(cluster: Cluster) -> Iterator[Finding]:
 
 def silent_node(cluster: Cluster) -> Iterator[Finding]:
     """A member that does not answer, or not as a node of this version would."""
+    leader = _leader(cluster)
     for node_id, reason in cluster.silent.items():
         address = next((one for one in cluster.own.members if one.node_id == node_id), None)
         where = f" at {address.grpc}" if address is not None and address.grpc else ""
@@ -54,11 +62,19 @@ def silent_node(cluster: Cluster) -> Iterator[Finding]:
             name="silent_node",
             severity="critical",
             node=node_id,
-            says=f"Node {node_id} does not answer the others{where}.",
+            says=f"Node {node_id} does not answer the others{where}{_LEADS if node_id == leader else ''}.",
             evidence=(reason,),
-            next=f"on its machine: diag doctor --raft-dir ITS_RAFT_DIR (stopped), diag status (running); "
+            next=_AS_LEADER
+            if node_id == leader
+            else f"on its machine: diag doctor --raft-dir ITS_RAFT_DIR (stopped), diag status (running); "
             f"a node lost for good: diag leave --leave-id {node_id}",
         )
+
+
+def _leader(cluster: Cluster) -> int | None:
+    """Whom the nodes that answered name, in the latest term."""
+    naming = [node for node in cluster.nodes.values() if node.leader is not None]
+    return max(naming, key=lambda node: node.term).leader if naming else None
 
 
 def stopped_serving(cluster: Cluster) -> Iterator[Finding]:

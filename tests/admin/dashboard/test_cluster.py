@@ -63,6 +63,24 @@ def test_a_node_that_does_not_answer() -> None:
     assert json.loads(json.dumps(seen.as_dict()))["rows"][1]["cells"]["state"] == "No answer"
 
 
+def test_a_leader_that_does_not_answer_is_named_by_the_others() -> None:
+    follows: dict[str, Any] = {"is_leader": False, "state": "Follower"}
+    older = (ADDRESSES[1], vitals(**follows, current_term=2, leader={"name": "1"}))
+    newer = (ADDRESSES[2], vitals(**follows, leader={"name": "3"}))
+    gone, late = Unavailable("Node 3 is not reachable."), NotInTime("Node 3 has not answered within 0.1 s.")
+    seen = overview([older, newer, (ADDRESSES[3], gone)], 1, NOW)
+    assert seen.headline == "2 of 3 nodes answer; not 3. Node 3 leads, and does not answer."
+    assert (seen.leader, seen.level) == (None, "bad")
+    seen = overview([older, newer, (ADDRESSES[3], late)], 1, NOW, in_haste=True)
+    assert seen.headline == "2 of 3 nodes answer; not 3. Node 3 leads, and has not answered yet."
+
+
+def test_a_leader_that_is_named_and_says_it_does_not_lead_is_none() -> None:
+    follows: dict[str, Any] = {"is_leader": False, "state": "Follower", "leader": {"name": "2"}}
+    seen = overview([(ADDRESSES[1], vitals(**follows)), (ADDRESSES[2], vitals(**follows))], 1, NOW)
+    assert seen.headline == "All 2 nodes answer. No leader."
+
+
 def test_a_node_that_is_late_is_waited_for_by_who_is_not_in_haste() -> None:
     late = [*told(), (ADDRESSES[2], NotInTime("Node 2 has not answered within 0.1 s."))]
     for in_haste, state, level in ((True, "Asking", "warn"), (False, "No answer", "bad")):
@@ -135,6 +153,8 @@ def without(*path: str, value: Any = None) -> Any:
         without("status", "last_log_index", value="9"),
         without("status", "is_leader", value="yes"),
         without("status", "voters", value=["2"]),
+        without("status", "leader", value={"name": 1}),
+        without("status", "leader", value={"id": "1"}),
         without("status", "snapshot", value={"created_ms": "now"}),
         without("figures", value=7),
         without("figures", "cpu", value="hot"),

@@ -32,6 +32,18 @@ async def test_the_page_is_live(cluster: Cluster, browser: Browser) -> None:
     assert complaints.said == []
 
 
+async def test_a_leader_that_falls_silent_is_still_named(cluster: Cluster, browser: Browser) -> None:
+    page, _ = await opened(browser, address(cluster.nodes[2]))
+    headline = page.locator("[data-headline]")
+    await expect(headline).to_have_text("All 3 nodes answer. Node 1 leads in term 1.")
+    cluster.peers.down.add(1)
+    said = "2 of 3 nodes answer; not 1. Node 1 leads, and does not answer."
+    await expect(headline).to_have_text(said)
+    await page.reload()
+    await expect(headline).to_have_text(said)
+    await expect(page.locator("[data-transfer]")).to_be_disabled()
+
+
 async def test_what_was_wrong_when_the_page_came_goes_when_it_is_well(
     cluster: Cluster, browser: Browser
 ) -> None:
