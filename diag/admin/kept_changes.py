@@ -21,6 +21,7 @@ from diag.admin.taking import (
     PATHS,
     REQUESTS,
     Taken,
+    Watched,
     client_of,
     keep_after,
     parameters,
@@ -134,13 +135,16 @@ class _Changes:
         async def here() -> Capture:
             return await take_one(self._profilers, wanted, who)
 
-        every = Every(partial(take_every, self._relay, here, _of_each(request, kind), kind, wanted.seconds))
+        own = Watched(self._keeper, here)
+        every = Every(
+            partial(take_every, self._relay, own.take, _of_each(request, kind), kind, wanted.seconds)
+        )
 
         async def take(id_: str) -> Taken:
             work, nodes = (
-                (here, lambda: (self._relay.own(),)) if target is None else (every.take, every.nodes)
+                (None, lambda: (self._relay.own(),)) if target is None else (every.take, every.nodes)
             )
-            return await keep_after(self._keeper, work, name=name, nodes=nodes, id_=id_)
+            return await keep_after(self._keeper, own, work, name=name, nodes=nodes, id_=id_)
 
         started = await self._starts.start(kind, wanted.seconds, name, take)
         return json_response(kept_views.of_started(started), 202, {**at(started.id), ID_HEADER: started.id})

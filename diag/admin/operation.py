@@ -11,7 +11,7 @@ from diag.admin.operations import OPERATIONS, Operation
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, Relay
 from diag.admin.several import MARGIN
-from diag.admin.taking import REQUESTS, client_of, keep_after, parameters
+from diag.admin.taking import REQUESTS, Watched, client_of, keep_after, parameters
 from diag.errors import InvalidRequest
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
@@ -67,7 +67,7 @@ async def _taken(
         note = f"This is the operation {name}, from its start to its end."
         return replace(captures[0], notes=(note, *captures[0].notes))
 
-    taken = await keep_after(keeper, take, name=None, nodes=lambda: (node_id,))
+    taken = await keep_after(keeper, Watched(keeper, take), name=None, nodes=lambda: (node_id,))
     if form == "zip":
         return taken.mark(await archived(taken.capture, {node_id: taken.capture}))
     return taken.mark(await answer(taken.capture, form, node_id))

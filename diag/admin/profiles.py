@@ -14,6 +14,7 @@ from diag.admin.several import MARGIN, Every, take
 from diag.admin.taking import (
     REQUESTS,
     Taken,
+    Watched,
     client_of,
     keep_after,
     parameters,
@@ -73,13 +74,15 @@ async def _profile(
     async def here() -> Capture:
         return await take_one(profilers, wanted, client_of(request))
 
+    own = Watched(keeper, here)
+
     async def run() -> Response:
         if target is None:
-            taken = await keep_after(keeper, here, name=name, nodes=lambda: (relay.own(),))
+            taken = await keep_after(keeper, own, name=name, nodes=lambda: (relay.own(),))
             return taken.mark(await _of_one(taken.capture, form, relay.own()))
         question = question_of(request, format="folded")
-        every = Every(partial(take, relay, here, question, kind, wanted.seconds))
-        taken = await keep_after(keeper, every.take, name=name, nodes=every.nodes)
+        every = Every(partial(take, relay, own.take, question, kind, wanted.seconds))
+        taken = await keep_after(keeper, own, every.take, name=name, nodes=every.nodes)
         return await _of_every(every, taken, form)
 
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
@@ -97,7 +100,7 @@ async def _memory(request: Request, profilers: Profilers, keeper: Keeper, relay:
 
     async def run() -> Response:
         taken = await keep_after(
-            keeper, lambda: profilers.memory(mode), name=name, nodes=lambda: (relay.own(),)
+            keeper, Watched(keeper, lambda: profilers.memory(mode)), name=name, nodes=lambda: (relay.own(),)
         )
         return taken.mark(await _of_one(taken.capture, form, relay.own()))
 

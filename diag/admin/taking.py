@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from diag.admin.relay import plain
 from diag.errors import InvalidRequest
-from diag.profilers.about import About
+from diag.profilers.about import About, Load
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper, Kept
@@ -63,18 +63,38 @@ async def take_one(profilers: Profilers, wanted: ProfileRequest, who: str) -> Ca
     return await profilers.trace(wanted, f"{_WHAT['trace']} for {who}")
 
 
+class Watched:
+    """A profile of this process, and the service's counters at both its ends; empty while there is none."""
+
+    def __init__(self, keeper: Keeper, work: Callable[[], Awaitable[Capture]]) -> None:
+        self._keeper = keeper
+        self._work = work
+        self.before = Load()
+        self.after = Load()
+
+    async def take(self) -> Capture:
+        before = self._keeper.load()
+        capture = await self._work()
+        self.before, self.after = before, self._keeper.load(capture.seconds)
+        return capture
+
+
 async def keep_after(
     keeper: Keeper,
-    take: Callable[[], Awaitable[Capture]],
+    own: Watched,
+    take: Callable[[], Awaitable[Capture]] | None = None,
     *,
     name: str | None,
     nodes: Callable[[], tuple[int, ...]],
     id_: str | None = None,
 ) -> Taken:
-    """Take a profile of ``nodes``, told once it is there, and keep it. Raises what ``take`` raises."""
-    before = keeper.load()
-    capture = await take()
-    kept = await keeper.keep(capture, name, nodes(), before, id_)
+    """Take a profile of ``nodes``, told once it is there, and keep it. Raises what ``take`` raises.
+
+    ``take`` is what has more than this node's ``own`` in it: the load is that of the own part, not of the
+    wait for others.
+    """
+    capture = await (take or own.take)()
+    kept = await keeper.keep(capture, name, nodes(), own.before, id_, after=own.after)
     return Taken(replace(capture, notes=(*capture.notes, *_load(kept), _sentence(kept))), kept)
 
 

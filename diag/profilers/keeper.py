@@ -56,9 +56,9 @@ class Keeper:
     def shelf(self) -> Shelf:
         return self._shelf
 
-    def load(self) -> Load:
-        """The counters as they are now, for ``keep`` once the profile is there."""
-        return self._load(0.0)
+    def load(self, seconds: float = 0.0) -> Load:
+        """The counters as they are now, at either end of a profile; at its end, with its ``seconds``."""
+        return self._load(seconds)
 
     async def require_free(self, name: str | None) -> None:
         """Raises Conflict when a profile has this name."""
@@ -73,8 +73,12 @@ class Keeper:
         name: str | None = None,
         nodes: tuple[int, ...] | None = None,
         id_: str | None = None,
+        after: Load | None = None,
     ) -> About:
-        """The account of a capture that ended now; ``nodes`` by default is this one alone."""
+        """The account of a capture that ended now; ``nodes`` by default is this one alone.
+
+        ``after`` are the counters at the end of this node's own part, where others were waited for longer.
+        """
         about = About.of(
             capture,
             id_=id_ or new_id(time.time()),
@@ -84,7 +88,8 @@ class Keeper:
             version=self._version,
         )
         told = LABELS if capture.labelled else ()
-        return replace(about, load=_since(before, self._load(capture.seconds)), labels=told)
+        load = _since(before, self._load(capture.seconds) if after is None else after)
+        return replace(about, load=load, labels=told)
 
     async def keep(
         self,
@@ -94,9 +99,10 @@ class Keeper:
         before: Load,
         id_: str | None = None,
         trigger: str | None = None,
+        after: Load | None = None,
     ) -> Kept:
-        """Keep a capture that ended now; whatever goes wrong is told and not raised."""
-        about = self.account(capture, before, name=name, nodes=nodes, id_=id_)
+        """Keep a capture that ended now; whatever goes wrong is told and not raised. See ``account``."""
+        about = self.account(capture, before, name=name, nodes=nodes, id_=id_, after=after)
         about = replace(about, trigger=trigger)
         try:
             kept = await in_thread("profile-keep", partial(self._keep, about, capture))

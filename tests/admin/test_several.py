@@ -103,6 +103,34 @@ async def test_the_refusal_of_the_only_node_is_the_answer(node: Served) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_wait_for_a_silent_node_is_no_load_of_the_profile(cluster: Cluster) -> None:
+    cluster.peers.frozen = {3}
+    first = cluster.first
+    asking = asyncio.create_task(first.http.get(CPU, params={**WALL, "format": "folded"}))
+    await until_async(lambda: first.lock.holder() is not None)
+    await until_async(lambda: first.lock.holder() is None)
+    first.metrics.req_success += 1_000_000
+    response = await asking
+    assert "3: Node 3 has not answered" in response.headers["x-nodes-missing"]
+    about = await first.http.get(f"/debug/profiles/{response.headers['x-profile-id']}?format=json")
+    load, seconds = about.json()["load"], about.json()["seconds"]
+    assert load["requests"] < 1_000_000
+    assert load["cpu_seconds"] is not None
+    assert float(response.headers["x-profile-calls"]) == pytest.approx(load["requests"] / seconds, abs=0.1)
+
+
+@pytest.mark.anyio
+async def test_a_node_without_a_profile_of_its_own_tells_no_load(cluster: Cluster) -> None:
+    busy = asyncio.create_task(cluster.first.http.get(CPU, params={"seconds": "60", "engine": "inprocess"}))
+    await until_async(lambda: cluster.first.lock.holder() is not None)
+    response = await cluster.first.http.get(CPU, params=WALL)
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+    about = await cluster.first.http.get(f"/debug/profiles/{response.headers['x-profile-id']}?format=json")
+    assert set(about.json()["load"].values()) == {None}
+
+
+@pytest.mark.anyio
 async def test_when_no_node_delivers_each_reason_is_told(cluster: Cluster) -> None:
     cluster.peers.down = {2, 3}
     busy = asyncio.create_task(cluster.first.http.get(CPU, params={"seconds": "60", "engine": "inprocess"}))
