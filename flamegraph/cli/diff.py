@@ -19,7 +19,7 @@ import sys
 from flamegraph.cli import transforms
 from flamegraph.cli.inputs import add_reading, read_input, read_inputs
 from flamegraph.cli.outputs import write_text
-from flamegraph.cli.pictures import add_picture, check_drawn, draw
+from flamegraph.cli.pictures import add_picture, check_drawn, check_ending, draw
 from flamegraph.errors import OptionError
 from flamegraph.profile import Profile
 
@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if not arguments.output:
         check_drawn(arguments)
+    else:
+        check_ending(arguments)
     base, new = _read(arguments)
     compared = diff(base, new, not arguments.no_normalize)
     text = compared.summary(arguments.n)

@@ -49,6 +49,11 @@ def write_text(target: str, text: str) -> None:
         file.write(text.encode("utf-8", "replace"))
 
 
+def ending(target: str) -> str:
+    """What a file's name ends with, from its last dot on, in lower case; empty when it has no dot."""
+    return os.path.splitext(target)[1].lower()  # noqa: PTH122 - without pathlib
+
+
 def complain(sentence: str) -> None:
     """Tells the user what is wrong, on standard error if there is one."""
     if sys.stderr is not None:

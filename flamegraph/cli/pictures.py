@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from flamegraph.cli.outputs import write_text
+from flamegraph.cli.outputs import ending, write_text
 from flamegraph.errors import OptionError
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _DIRECTIONS = ("flame", "icicle")
 _PAGE = (".html", ".htm")
+_ENDINGS = (".svg", *_PAGE)
 _LOOKS = ("title", "subtitle", "notes", "width", "min_width", "direction", "palette", "script", "si")
 
 
@@ -55,6 +56,16 @@ def check_drawn(arguments: argparse.Namespace) -> None:
         )
 
 
+def check_ending(arguments: argparse.Namespace) -> None:
+    """Raises OptionError for an output whose name says that it is something else than a picture."""
+    told = ending(arguments.output)
+    if told and told not in _ENDINGS and not arguments.html:
+        raise OptionError(
+            f"{arguments.output} ends with {told}, which is no picture's ending; "
+            f"choose one of {', '.join(_ENDINGS)}, or --html for a page of any name."
+        )
+
+
 def _option(name: str) -> str:
     return "--note" if name == "notes" else f"--{name.replace('_', '-')}"
 
@@ -69,7 +80,7 @@ def add_min_width(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> 
 def draw(arguments: argparse.Namespace, subject: Profile | Diff, target: str, **more: Any) -> None:
     """Draws as the options say and writes it whole."""
     options = {name: getattr(arguments, name) for name in _LOOKS}
-    if arguments.html or target.endswith(_PAGE):
+    if arguments.html or ending(target) in _PAGE:
         from flamegraph.html import render_html
 
         write_text(target, render_html(subject, **options, **more, rows=arguments.rows))

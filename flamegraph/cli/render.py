@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 
 from flamegraph.cli.inputs import add_input, read_input
-from flamegraph.cli.pictures import add_picture, draw
+from flamegraph.cli.pictures import add_picture, check_ending, draw
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -28,4 +28,5 @@ def prepare(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Reads, transforms and draws."""
+    check_ending(arguments)
     draw(arguments, read_input(arguments, arguments.input), arguments.output)

@@ -30,6 +30,25 @@ def test_convert_writes_no_stacks_under_the_name_of_a_picture(
     assert main(["convert", str(folded), "-o", str(out), "--to", "folded"]) == 0
 
 
+@pytest.mark.parametrize("name", ["a.xyz", "a.xyz.gz", "a.gz"])
+def test_convert_refuses_an_ending_that_is_of_no_format(
+    folded: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / name
+    assert main(["convert", str(folded), "-o", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert name in told
+    assert ".folded, .collapsed, .pb, .pprof, .json, .txt" in told
+    assert not out.exists()
+    assert main(["convert", str(folded), "-o", str(out), "--to", "folded"]) == 0
+
+
+@pytest.mark.parametrize("name", ["a", "a.txt", "a.COLLAPSED"])
+def test_convert_writes_folded_stacks_under_names_of_text(folded: Path, tmp_path: Path, name: str) -> None:
+    assert main(["convert", str(folded), "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes() == b"main 1\nmain;work 3\n"
+
+
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("form", WRITTEN)
 def test_every_unit_can_be_written_in_every_format(
