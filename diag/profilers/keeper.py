@@ -128,11 +128,11 @@ class Keeper:
             when=round(time.time(), 3),
             seconds=facts.seconds or 0.0,
             samples=facts.samples,
-            errors=0,
+            errors=facts.invalid,
             rate_asked=None,
             rate=facts.rate,
             pause_share=None,
-            notes=("This profile was taken elsewhere and brought here.",),
+            notes=("This profile was taken elsewhere and brought here.", *_left_out(facts)),
             node_id=self._node_id,
             nodes=(),
             version=self._version,
@@ -206,6 +206,18 @@ def _take(data: bytes, unit: str | None, stop: threading.Event) -> tuple[repack.
         raise InvalidRequest(str(error)) from None
     head, _, packed = answer.partition(b"\n")
     return repack.Facts(**json.loads(head)), packed
+
+
+def _left_out(facts: repack.Facts) -> tuple[str, ...]:
+    """A sentence about the lines that were no stacks, if there were any."""
+    if not facts.invalid:
+        return ()
+    first = f"{'line' if facts.invalid == 1 else 'lines'} {facts.invalid_numbers}"
+    more = ", ..." if facts.invalid > facts.invalid_numbers.count(",") + 1 else ""
+    return (
+        f"{facts.invalid:,} of {facts.lines:,} lines were left out, as they are no stack and count: "
+        f"{first}{more}.",
+    )
 
 
 def _child(data: bytes, what: str, argument: str, stop: threading.Event) -> bytes:

@@ -34,7 +34,8 @@ class Facts(NamedTuple):
     """What a profile that was brought says of itself.
 
     ``mode`` is that of the profiler, or what the weights were called; ``seconds`` and ``rate`` (Hz) are None
-    where it does not tell; ``labels`` stand on its samples.
+    where it does not tell; ``labels`` stand on its samples. Of ``lines`` of text, ``invalid`` were left out,
+    of which ``invalid_numbers`` are the first.
     """
 
     unit: str
@@ -43,6 +44,9 @@ class Facts(NamedTuple):
     seconds: float | None = None
     rate: float | None = None
     labels: tuple[str, ...] = ()
+    lines: int = 0
+    invalid: int = 0
+    invalid_numbers: str = ""
 
 
 def packed(folded: bytes, unit: str, metadata: Mapping[str, str]) -> bytes:
@@ -84,6 +88,7 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     # As it will be read again: pprof has fewer units of time than other formats.
     kept = read(io.BytesIO(content), format="pprof", sample_type=KEPT)
     told = kept.metadata
+    lines, invalid = _lines(data, profile)
     period = _positive(told.get("period_ns"))
     facts = Facts(
         unit=kept.unit,
@@ -92,6 +97,9 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
         seconds=_positive(told.get("seconds")),
         rate=period and round(1e9 / period, 3),
         labels=labels,
+        lines=lines,
+        invalid=invalid,
+        invalid_numbers=profile.metadata["invalid_line_numbers"] if invalid else "",
     )
     return facts, content
 
@@ -115,6 +123,35 @@ def _read(data: bytes, unit: str | None) -> tuple["Profile", tuple[str, ...]]:
     if counted is None or labels:
         profile = read(io.BytesIO(data), sample_type=counted, labels=labels or None)
     return profile, labels
+
+
+def _lines(data: bytes, profile: "Profile") -> tuple[int, int]:
+    """How many lines a text has that are not blank, and how many of them are no stacks; 0, 0 if all are.
+
+    Raises InputError where most are none: such a text is something else.
+    """
+    from flamegraph.errors import InputError
+    from flamegraph.formats.lines import read_lines
+    from flamegraph.formats.source import opened
+
+    with opened(io.BytesIO(data)) as (head, stream):
+        if "invalid_lines" not in profile.metadata or not _is_text(head):
+            return 0, 0
+        lines = sum(1 for line in read_lines(stream) if line.strip())
+    invalid = int(profile.metadata["invalid_lines"])
+    if 2 * invalid > lines:
+        raise InputError(
+            f"The text is no profile: {invalid:,} of its {lines:,} lines are no stack and count, such as "
+            f"`main;work 12` (the first are {profile.metadata['invalid_line_numbers']})."
+        )
+    return lines, invalid
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether it is of a format of lines; others only repeat what was left out elsewhere."""
+    from flamegraph.formats import by_name
+
+    return not any(by_name(name).sniff(head) for name in ("memray", "pprof", "speedscope", "pstats"))
 
 
 def _mode(told: Mapping[str, str]) -> str:

@@ -1,6 +1,8 @@
 import asyncio
+import gzip
 import io
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,22 @@ async def test_a_profile_that_was_fetched_and_brought_again_is_the_same_kind(
     for by_request in (False, True):
         calm, theirs = [(await keeper.capture(key, by_request=by_request))[1] for key in ("calm", "theirs")]
         assert theirs.folded == calm.folded
+
+
+async def test_lines_that_are_no_stacks_are_counted_and_named(keeper: Keeper) -> None:
+    about = await keeper.bring(b"main;work 3\nno stack\n\nmain 1\nmain;rest 2\n", None, None)
+    assert (about.samples, about.errors) == (6, 1)
+    assert any("1 of 4 lines" in note and "line 2" in note for note in about.notes)
+    assert (await keeper.bring(FOLDED, None, None)).errors == 0
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+async def test_a_text_of_mostly_other_lines_is_no_profile(
+    keeper: Keeper, pack: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(InvalidRequest, match="3 of its 4 lines"):
+        await keeper.bring(pack(b"took 3\nIt was late.\nNobody knew why.\nThe end.\n"), None, None)
+    assert await keeper.all() == []
 
 
 async def test_times_without_counts_of_samples_stay_times(keeper: Keeper) -> None:
