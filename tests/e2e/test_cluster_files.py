@@ -90,9 +90,13 @@ def test_four_files_start_a_cluster_and_a_write_is_everywhere(nodes: list[Config
 
 def test_the_list_of_nodes_is_the_contract_s(nodes: list[ConfiguredNode]) -> None:
     wanted = [member(number, node.config) for number, node in enumerate(nodes, 1)]
+
+    def told(node: ConfiguredNode) -> list[dict[str, Any]]:
+        return [of_the_contract(one, wanted[0]) for one in get(node, "/v1/cluster/nodes").json()]
+
     for node in nodes:
-        told = get(node, "/v1/cluster/nodes").json()
-        assert [of_the_contract(one, wanted[0]) for one in told] == wanted
+        until(lambda node=node: len(told(node)) == len(wanted), 60)  # type: ignore[misc]  # the last one just joined
+        assert told(node) == wanted
 
 
 def test_the_status_is_the_contract_s_field_by_field(nodes: list[ConfiguredNode]) -> None:
