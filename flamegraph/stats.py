@@ -1,4 +1,4 @@
-"""Statistics of sampled shares and of paired measurements: pure functions, the standard library alone.
+"""Statistics of sampled shares and of many tests at once: pure functions, the standard library alone.
 
 Samples of a profiler are not independent: they come in bursts, and a run differs from the next one. Functions
 on counts therefore take a `design_effect`, the factor by which a share varies more than independent samples
@@ -11,12 +11,11 @@ two flips the sign.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flamegraph.errors import OptionError
 
 Z95 = 1.959963984540054
-_ROUNDING = 1e-12
 
 
 def two_sided_p(z: float) -> float:
@@ -97,55 +96,6 @@ def design_effect(parts: Sequence[float], sizes: Sequence[float]) -> float:
         return 0.0
     squares = ((part - size * share) ** 2 / size for part, size in zip(parts, sizes, strict=True))
     return math.fsum(squares) / (share * (1 - share)) / (len(parts) - 1)
-
-
-Statistic = Callable[[Sequence[float], Sequence[float]], float]
-
-
-def mean_difference(base: Sequence[float], new: Sequence[float]) -> float:
-    """Mean of new minus mean of base."""
-    return math.fsum(new) / len(new) - math.fsum(base) / len(base)
-
-
-def paired_permutation_p(
-    base: Sequence[float],
-    new: Sequence[float],
-    statistic: Statistic = mean_difference,
-    *,
-    flips: int = 10_000,
-    seed: int = 0,
-) -> float:
-    """Two-sided p of paired measurements: how often exchanging base and new within pairs gives as much.
-
-    The test is exact: if the two sides of a pair were measured in random order, a threshold of alpha alarms
-    in at most alpha of all cases without a difference, whatever the noise looks like. All 2**n exchanges are
-    tried when there are no more than `flips`; else `flips` random ones, the given arrangement counted with
-    them, so that p is never 0. `statistic` is any function of the two sides. Raises OptionError when there
-    are no pairs.
-    """
-    if not base or len(base) != len(new):
-        raise OptionError(
-            f"Pairs need as many values of each side: there are {len(base)} of base and {len(new)} of new."
-        )
-    observed = abs(statistic(base, new))
-    least = observed - _ROUNDING * max(1.0, observed)
-    count = len(base)
-    if 1 << count <= flips:
-        as_much = sum(_exchanged(base, new, mask, statistic) >= least for mask in range(1 << count))
-        return as_much / (1 << count)
-    from random import Random
-
-    random = Random(seed)  # noqa: S311 - a reproducible verdict, not a secret
-    as_much = sum(_exchanged(base, new, random.getrandbits(count), statistic) >= least for _ in range(flips))
-    return (as_much + 1) / (flips + 1)
-
-
-def _exchanged(base: Sequence[float], new: Sequence[float], mask: int, statistic: Statistic) -> float:
-    one, other = list(base), list(new)
-    for at in range(len(one)):
-        if mask >> at & 1:
-            one[at], other[at] = other[at], one[at]
-    return abs(statistic(one, other))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,8 +1,7 @@
-import itertools
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -14,7 +13,6 @@ from flamegraph.stats import (
     design_effect,
     holm,
     newcombe,
-    paired_permutation_p,
     quantile,
     two_proportion_z,
     two_sided_p,
@@ -34,7 +32,6 @@ def test_nothing_has_no_statistics() -> None:
     assert holm([]) == []
     for refused in (
         lambda: quantile([], 0.5),
-        lambda: paired_permutation_p([], []),
         lambda: wilson(0, 0),
         lambda: two_proportion_z(0, 0, 0, 0),
         lambda: design_effect([], []),
@@ -136,54 +133,6 @@ def test_a_design_effect_is_one_for_independent_samples_and_the_burst_for_bursts
     assert design_effect([0, 0], [10, 10]) == 0
 
 
-# Darwin's maize, as Fisher worked it out in The Design of Experiments (1935): of the 32,768 exchanges 1,726
-# give as much as the 314 eighths of an inch observed.
-MAIZE = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]
-
-
-def test_the_permutation_test_gives_fishers_count() -> None:
-    p = paired_permutation_p([0] * 15, MAIZE, flips=1 << 15)
-    assert p == 1726 / 32768
-
-
-def test_random_exchanges_come_near_the_exact_p_and_are_reproducible() -> None:
-    p = paired_permutation_p([0] * 15, MAIZE, flips=4_000)
-    assert p == pytest.approx(1726 / 32768, abs=0.015)
-    assert p == paired_permutation_p([0] * 15, MAIZE, flips=4_000)
-    assert p != paired_permutation_p([0] * 15, MAIZE, flips=4_000, seed=1)
-
-
-@given(st.lists(st.tuples(st.floats(0, 1e3), st.floats(0, 1e3)), min_size=1, max_size=8))
-def test_the_permutation_test_does_not_see_which_side_is_which(pairs: list[tuple[float, float]]) -> None:
-    base, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    p = paired_permutation_p(base, new)
-    assert 0 < p <= 1
-    assert p == paired_permutation_p(new, base)
-    assert paired_permutation_p(base, base) == 1
-
-
-def test_the_permutation_test_never_alarms_more_often_than_its_level() -> None:
-    # Every arrangement of the same pairs is as likely as any other: count those that alarm.
-    values = [(1.0, 4.0), (2.0, 2.5), (9.0, 3.0), (5.0, 5.1), (1.0, 1.9), (7.0, 2.2)]
-    alarms = 0
-    for arrangement in itertools.product((0, 1), repeat=len(values)):
-        base = [pair[side] for pair, side in zip(values, arrangement, strict=True)]
-        new = [pair[1 - side] for pair, side in zip(values, arrangement, strict=True)]
-        alarms += paired_permutation_p(base, new) <= 0.1
-    assert alarms <= 0.1 * 2 ** len(values)
-
-
-def test_any_statistic_of_the_two_sides_can_be_permuted() -> None:
-    def low_quarter(base: Sequence[float], new: Sequence[float]) -> float:
-        return quantile(new, 0.25) - quantile(base, 0.25)
-
-    # Two outliers drown the mean's difference; a low quantile does not hear them.
-    base = [10.0] * 20 + [90.0, 10.0]
-    new = [13.0] * 20 + [10.0, 60.0]
-    assert paired_permutation_p(base, new, low_quarter, flips=2_000) < 0.02
-    assert paired_permutation_p(base, new, flips=2_000) > 0.2
-
-
 def test_holm_adjusts_as_worked_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
@@ -214,7 +163,6 @@ def test_quantiles_are_those_of_the_standard_library(values: list[float], tenth:
         (lambda: wilson(1, 2, design_effect=0.5), "1 or more"),
         (lambda: count_z(1, 2, design_effect=math.nan), "1 or more"),
         (lambda: quantile([1], 2), "between 0 and 1"),
-        (lambda: paired_permutation_p([1], [1, 2]), "as many values of each side"),
         (lambda: design_effect([1], [2]), "two runs or more"),
     ],
 )
