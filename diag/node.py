@@ -31,7 +31,6 @@ from diag.admin.roles import Role
 from diag.admin.server import AdminServer
 from diag.admin.tokens import TokensFile
 from diag.admin.tunnel import Tunnel
-from diag.bundle.redact import Redactor, of_environment
 from diag.config import Config, secrets_of, show_config
 from diag.config.model import RaftConfig
 from diag.doctor.cluster_course import etcd_memory, standing_of
@@ -60,6 +59,7 @@ from diag.profilers.lock import ProfileLock
 from diag.profilers.shelf import PROFILES_DIR, Shelf
 from diag.profilers.turns import Turns
 from diag.profilers.windows import WINDOWS_DIR, Windows
+from diag.redact import Redactor, of_environment
 from diag.replication import NodeAddress
 from diag.replication.cluster import ClusterEngine
 from diag.replication.embedded import EmbeddedEngine

@@ -47,7 +47,6 @@ from diag.admin.response_headers import ResponseHeaders
 from diag.admin.starts import Starts
 from diag.admin.tunnel import Tunnel
 from diag.admin.views import Views
-from diag.bundle.redact import Redactor
 from diag.doctor.self_report import SelfReport
 from diag.metrics.history import History
 from diag.metrics.slow import SlowRequests
@@ -55,6 +54,7 @@ from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
 from diag.profilers.windows import Windows
+from diag.redact import Redactor
 from diag.replication import Membership, OrderedLog, Peers
 
 

@@ -18,10 +18,10 @@ from diag.admin.tunnel import Tunnel
 from diag.bundle.archive import Archive
 from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
-from diag.bundle.redact import Redactor
 from diag.errors import Conflict, InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
 from diag.profilers.about import is_id, new_id
 from diag.profilers.scratch import open_scratch
+from diag.redact import Redactor
 from diag.replication import Question
 
 #: Bytes of a bundle that a node makes; ``diag bundle`` makes larger ones where it runs.

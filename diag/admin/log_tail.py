@@ -12,8 +12,8 @@ from fastapi.responses import PlainTextResponse, Response
 from diag.admin import queries
 from diag.admin.methods import READ
 from diag.admin.relay import PARAMETERS, SOON, Relay
-from diag.bundle.redact import Redactor
 from diag.errors import NotFound, StoreError
+from diag.redact import Redactor
 
 MOST_LINES: Final = 100_000
 

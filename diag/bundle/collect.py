@@ -12,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from diag.bundle import items
 from diag.bundle.archive import Archive, Entry
 from diag.bundle.items import Item, Plan
-from diag.bundle.redact import Redactor
 from diag.errors import MetaError
+from diag.redact import Redactor
 
 _PICTURE_SECONDS: Final = 60.0
 _ID: Final = "x-profile-id"

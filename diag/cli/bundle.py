@@ -20,10 +20,10 @@ import httpx
 from diag.bundle.archive import Archive
 from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
-from diag.bundle.redact import Redactor, of_environment
 from diag.cli.admin_client import admin_options, authority, fetch, headers_of, url_of
 from diag.cli.kinds import Seconds
 from diag.errors import InvalidRequest, MetaError, NoSpace, NotInTime, Unavailable
+from diag.redact import Redactor, of_environment
 
 INTERRUPTED: Final = 130
 _MEBIBYTE: Final = 1 << 20

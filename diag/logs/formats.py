@@ -2,47 +2,26 @@
 
 import json
 import logging
-import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from diag.logs.request_id import current_request
+from diag.redact import Redactor
 
 #: The level of audit lines: above each that a configuration can ask for, but for off.
 AUDIT: Final = 55
 
-_SHOWN = "***"
-# A token by its look, however it got into a message.
-_TOKENS = re.compile(r"\bmdt_[\w-]{6,}|(?<=\bbearer )[^\s\"',;]+", re.IGNORECASE)
-# Shorter ones would be found in every word.
-_LEAST_SECRET = 4
-
-
-class Redaction:
-    """Puts ``***`` for each of ``secrets``, and for whatever looks like a token."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        found = sorted({secret for secret in secrets if len(secret) >= _LEAST_SECRET}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, found))) if found else None
-
-    def __call__(self, text: str) -> str:
-        """``text`` as it may be logged."""
-        if self._secrets is not None:
-            text = self._secrets.sub(_SHOWN, text)
-        return _TOKENS.sub(_SHOWN, text)
-
 
 class _Lines(logging.Formatter):
-    def __init__(self, redact: Redaction) -> None:
+    def __init__(self, redactor: Redactor) -> None:
         super().__init__()
-        self._redact = redact
+        self._redacted = redactor.line
 
     def _message(self, record: logging.LogRecord) -> str:
-        return self._redact(record.getMessage())
+        return self._redacted(record.getMessage())
 
     def _failure(self, record: logging.LogRecord) -> str | None:
-        return self._redact(self.formatException(record.exc_info)) if record.exc_info else None
+        return self._redacted(self.formatException(record.exc_info)) if record.exc_info else None
 
 
 class JsonLines(_Lines):

@@ -4,13 +4,11 @@ import logging
 import sys
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from diag.config import Config
-from diag.config.model import Section
+from diag.config import Config, secrets_of
 from diag.errors import ConfigError
 from diag.logs.files import RotatedFile
-from diag.logs.formats import BareLines, JsonLines, Redaction, TextLines
+from diag.logs.formats import BareLines, JsonLines, TextLines
+from diag.redact import Redactor
 
 _LEVELS = {
     "off": logging.CRITICAL + 10,
@@ -27,10 +25,10 @@ _FORMATS = {"json": JsonLines, "text": TextLines, "identical": BareLines}
 def start_logging(config: Config) -> None:
     """Attach the handlers the configuration asks for; ConfigError when the directory cannot be used."""
     handlers: list[logging.Handler] = []
-    redact = Redaction(_secrets(config))
+    redactor = Redactor(secrets_of(config))
     stderr, file = config.log.stderr, config.file_log()
     if stderr.on:
-        handlers.append(_prepared(logging.StreamHandler(sys.stderr), stderr.format, stderr.level, redact))
+        handlers.append(_prepared(logging.StreamHandler(sys.stderr), stderr.format, stderr.level, redactor))
     if file.on:
         try:
             file.dir.mkdir(parents=True, exist_ok=True)
@@ -39,7 +37,7 @@ def start_logging(config: Config) -> None:
             raise ConfigError(
                 f"cannot write logs to {file.dir}: {error.strerror}; set log.file.dir"
             ) from None
-        handlers.append(_prepared(rotated, file.format, file.level, redact))
+        handlers.append(_prepared(rotated, file.format, file.level, redactor))
     logger = logging.getLogger("diag")
     logger.propagate = False
     for handler in logger.handlers:
@@ -72,19 +70,7 @@ def level_of(spec: str) -> int:
     return level
 
 
-def _prepared(handler: logging.Handler, form: str, level: str, redact: Redaction) -> logging.Handler:
-    handler.setFormatter(_FORMATS[form](redact))
+def _prepared(handler: logging.Handler, form: str, level: str, redactor: Redactor) -> logging.Handler:
+    handler.setFormatter(_FORMATS[form](redactor))
     handler.setLevel(level_of(level))
     return handler
-
-
-def _secrets(section: Section) -> list[str]:
-    """Every secret that the configuration holds."""
-    found: list[str] = []
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, Section):
-            found += _secrets(value)
-        values = value if isinstance(value, tuple) else (value,)
-        found += [one.get_secret_value() for one in values if isinstance(one, SecretStr)]
-    return found

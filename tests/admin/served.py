@@ -15,7 +15,6 @@ from diag.admin.dashboard.live import Live
 from diag.admin.guard import Guard
 from diag.admin.load import load_of
 from diag.admin.server import AdminServer
-from diag.bundle.redact import Redactor
 from diag.doctor.course import Course, Standing
 from diag.doctor.self_report import SelfReport, Sources
 from diag.doctor.standstill import StandstillWatch
@@ -34,6 +33,7 @@ from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
 from diag.profilers.shelf import PROFILES_DIR, Shelf
 from diag.profilers.windows import WINDOWS_DIR, Windows
+from diag.redact import Redactor
 from diag.replication import Membership, NodeAddress, Peers
 from diag.replication.local import LocalLog
 

@@ -11,8 +11,8 @@ import pytest
 from diag.bundle.archive import Archive
 from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
-from diag.bundle.redact import Redactor
 from diag.errors import MetaError, NoSpace, NotInTime
+from diag.redact import Redactor
 from tests.bundle.opened import Opened, opened
 
 pytestmark = pytest.mark.anyio

@@ -60,6 +60,7 @@ def test_secrets_of_the_configuration_and_tokens_never_get_into_a_line(tmp_path:
     start_logging(config(log_dir=str(tmp_path), **secrets))
     logger = logging.getLogger("diag.node")
     logger.error("with planted-one and Authorization: Bearer planted-three, then mdt_planted-four")
+    logger.error("asking http://root:planted-five@meta-2:28101/v1/status")
     try:
         raise RuntimeError("planted-two")
     except RuntimeError:

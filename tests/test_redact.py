@@ -2,7 +2,7 @@
 
 import pytest
 
-from diag.bundle.redact import HIDDEN, Redactor, of_environment
+from diag.redact import HIDDEN, Redactor, of_environment
 
 
 def test_a_text_without_secrets_stays() -> None:
@@ -45,21 +45,42 @@ def test_what_looks_like_a_secret_is_hidden(line: str) -> None:
     assert Redactor().text(told) == told, "and stays as it is the second time"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("a node answers at http://meta-1:28101/a@b", "a node answers at http://meta-1:28101/a@b"),
+        ("fetched from http://root:PLANTED@meta-1/x", "fetched from http://root:***@meta-1/x"),
+        ("fetched from http://root:PLANTED@PLANTED@meta-1", "fetched from http://root:***@meta-1"),
+        ("with bearer PLANTED, and more", "with bearer ***, and more"),
+        ("with mdt_PLANTED, and more", "with ***, and more"),
+        ("with s3cret-value, and more", "with ***, and more"),
+    ],
+)
+def test_a_line_of_the_log_bears_none(line: str, told: str) -> None:
+    redactor = Redactor(["s3cret-value"])
+    assert redactor.line(line) == told
+    assert redactor.line(told) == told
+
+
 def test_variables_are_secret_by_their_names() -> None:
     found = of_environment(
         {
             "PATH": "/bin",
-            "METADIAG_TOKEN": "t1",
-            "DB_PASSWORD": "t2",
-            "AWS_SECRET_ACCESS_KEY": "t3",
-            "KEYMAP": "us",
+            "METADIAG_TOKEN": "first1",
+            "DB_PASSWORD": "second2",
+            "AWS_SECRET_ACCESS_KEY": "third3",
+            "USE_TOKEN": "true",
+            "KEYMAP": "us-latin",
         }
     )
-    assert sorted(found) == ["t1", "t2", "t3"]
+    assert sorted(found) == ["first1", "second2", "third3"]
 
 
 @pytest.mark.parametrize(
-    "part", ["x", "secret", "token=", "://a:", "--a-", "-----BEGIN PRIVATE KEY-----", '"', "["]
+    "part",
+    ["x", "secret", "token=", "://a:", "://a:@", "bearer ", "--a-", "-----BEGIN PRIVATE KEY-----", '"', "["],
 )
 def test_a_hostile_line_takes_no_long_time(part: str) -> None:
-    Redactor(["known-secret"]).text(part * (200_000 // len(part)))
+    redactor = Redactor(["known-secret"])
+    redactor.line(part * (200_000 // len(part)))
+    redactor.text(part * (200_000 // len(part)))
