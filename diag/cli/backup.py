@@ -48,7 +48,7 @@ def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, ch
         if raft_dir is not None:
             count = _write(out, _offline(raft_dir))
         else:
-            with refusals_told():
+            with refusals_told(endpoint):
                 count = asyncio.run(_from_node(endpoint, chunk_size, out))
     click.echo(f"exported {count} lines", err=True)
     return 0

@@ -14,6 +14,7 @@ from diag.cli.admin_client import authority, ca_option
 from diag.cli.kinds import Seconds
 from diag.errors import MetaError, Unavailable
 from diag.kv.records import Record
+from diag.replication.unreached import meaning_of
 from diag.rpc.client import MetaClient
 
 DEFAULT_GRPC = "127.0.0.1:9191"
@@ -46,7 +47,7 @@ def client_of(endpoints: tuple[str, ...]) -> MetaClient:
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
+def refusals_told(endpoints: tuple[str, ...]) -> Iterator[None]:
     """A failed call becomes a MetaError with its status and text."""
     try:
         yield
@@ -56,6 +57,9 @@ def refusals_told() -> Iterator[None]:
         hint = "; if the node serves TLS, name its authority with --ca" if _is_hung_up(details) else ""
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             hint = "; is a majority of the cluster's nodes up? `diag status --node all` tells"
+        meaning = None if hint else meaning_of(details)
+        if meaning is not None:
+            details = f"{' and '.join(endpoints)} cannot be reached: {meaning}"
         raise MetaError(f"{error.code().name}: {details}{hint}") from None
     except Unavailable as error:
         raise Unavailable(f"{error.grpc_status}: {error}") from None
@@ -174,7 +178,7 @@ def _with_client(endpoints: tuple[str, ...], run: Callable[[MetaClient], Corouti
         async with client_of(endpoints) as client:
             return await run(client)
 
-    with refusals_told():
+    with refusals_told(endpoints):
         return asyncio.run(connected())
 
 

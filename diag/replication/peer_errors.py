@@ -17,6 +17,7 @@ from diag.errors import (
     Unauthenticated,
     Unavailable,
 )
+from diag.replication.unreached import meaning_of
 
 ERROR_KEY = "metadiag-error"
 
@@ -50,6 +51,9 @@ def error_of(failure: grpc.aio.AioRpcError, peer: str) -> MetaError:
     kind = _BY_STATUS.get(failure.code().name)
     if kind is not None:
         return kind(f"{peer} refuses the call: {details}")
+    meaning = meaning_of(details)
+    if meaning is not None:
+        return Unavailable(f"{peer} cannot be reached: {meaning}")
     return Unavailable(f"{peer} cannot be reached, or broke off: {details}")
 
 

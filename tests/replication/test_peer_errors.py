@@ -29,6 +29,21 @@ def test_a_class_that_is_not_known_here_is_told_by_its_status(text: str) -> None
     assert (type(error), str(error)) == (NotImplementedHere, "node 2 refuses the call: said")
 
 
+def test_the_transports_words_become_a_sentence() -> None:
+    said = (
+        "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9391: "
+        "Failed to connect to remote host: Connection refused"
+    )
+    failure = grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), said
+    )
+    error = error_of(failure, "node 3 at 127.0.0.1:9391")
+    assert str(error) == (
+        "node 3 at 127.0.0.1:9391 cannot be reached: nothing listens there; start the node, or correct the "
+        "address it advertises."
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
