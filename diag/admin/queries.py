@@ -10,6 +10,8 @@ from diag.errors import InvalidRequest
 
 _TRUE = {"", "1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+#: How alike a name must be to have been meant: letters swapped in a short one, and no word of other sense.
+_ALIKE = 0.65
 
 
 def only(request: Request, known: Iterable[str], repeated: Iterable[str] = ()) -> dict[str, str]:
@@ -65,16 +67,16 @@ def whole(name: str, value: str) -> int:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InvalidRequest:
-    """The error for a name that is not among ``known``, naming the nearest."""
+    """The error for a name that is not among ``known``, naming these and the one that was meant."""
     return InvalidRequest(_unknown(kind, name, list(known)))
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> str:
     if not known:
         return f"There is no {kind} {name!r}; this route takes none."
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}."
-    return f"There is no {kind} {name!r}; {hint}"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=_ALIKE)
+    hint = f"did you mean {near[0]!r}? Known" if near else "known"
+    return f"There is no {kind} {name!r}; {hint}: {', '.join(known)}."
 
 
 def _listed(options: list[str]) -> str:

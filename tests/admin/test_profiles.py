@@ -63,7 +63,12 @@ async def test_an_unknown_parameter_names_the_nearest(node: Served) -> None:
     for route in (CPU, HEAP, UPSTREAM_HEAP, TRACE):
         response = await node.http.get(route, params={"second": "1"})
         assert response.status_code == 400
-        assert "did you mean 'seconds'?" in response.text
+        assert "did you mean 'seconds'? Known: " in response.text
+        assert "format" in response.text
+        far = await node.http.get(route, params={"rate": "1"})
+        assert far.status_code == 400
+        assert "did you mean" not in far.text
+        assert "'rate'; known: " in far.text
 
 
 async def test_the_load_before_and_meanwhile_is_told_in_headers_and_footer(node: Served) -> None:
