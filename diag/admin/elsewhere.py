@@ -8,7 +8,7 @@ from typing import Any, Final
 from fastapi import Request
 
 from diag.admin.relay import Relay, question_of
-from diag.errors import InvalidRequest, Unavailable
+from diag.errors import InvalidRequest, NotFound, Unavailable
 from diag.profilers.about import About, checked_key
 from diag.profilers.capture import Capture
 from diag.replication import NodeAddress, Question
@@ -26,14 +26,17 @@ def parted(key: str) -> tuple[str, str | None]:
 
 
 async def fetched(relay: Relay, request: Request, node: NodeAddress, key: str) -> tuple[About, Capture]:
-    """The profile as that node keeps it. Unavailable with what it says where it gives none."""
+    """The profile as that node keeps it. NotFound or Unavailable with what it says where it gives none."""
 
     async def answer(form: str) -> bytes:
         question = _question(request, key, form)
         return (await relay.hear(node, question, DRAWN_SECONDS)).content
 
-    about = _about(json.loads(await answer("json")))
-    return about, about.capture(await answer("folded"))
+    try:
+        about = _about(json.loads(await answer("json")))
+        return about, about.capture(await answer("folded"))
+    except NotFound as error:
+        raise NotFound(f"Node {node.node_id}: {error}") from None
 
 
 def _question(request: Request, key: str, form: str) -> Question:

@@ -109,8 +109,10 @@ class _Changes:
         if target is not None:
             return await self._relay.pass_on(request, target, DRAWN_SECONDS)
         started = self._starts.get(key)
+        if started is None:
+            await self._keeper.require(key)
         if started is None or started.task.done():
-            raise Conflict(f"The profile {key} is not on its way; see /debug/profiles.")
+            raise Conflict(f"The profile {key} is not on its way any more; see /debug/profiles.")
         await self._starts.remove(started)
         with contextlib.suppress(NotFound):
             await self._keeper.remove(started.id)  # it was being written when it was ended

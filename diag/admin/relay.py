@@ -130,7 +130,10 @@ class Relay:
             raise _late(node, within) from None
 
     async def hear(self, node: NodeAddress, question: Question, within: float) -> Heard:
-        """The whole answer within ``within`` seconds; one that is an error is raised as Unavailable."""
+        """The whole answer within ``within`` seconds.
+
+        One that is an error is raised: what is not there as NotFound, the rest as Unavailable.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
         # What answers HEAD has no body to hear.
@@ -143,7 +146,8 @@ class Relay:
         finally:
             await _closed(answer.body)
         if answer.status >= 400:
-            raise Unavailable(_sentence(content) or f"HTTP status {answer.status}")
+            kind = NotFound if answer.status == NotFound.http_status else Unavailable
+            raise kind(_sentence(content) or f"HTTP status {answer.status}")
         return Heard(answer.status, dict(answer.headers), content)
 
     async def everyone(

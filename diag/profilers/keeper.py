@@ -60,6 +60,10 @@ class Keeper:
         """The counters as they are now, at either end of a profile; at its end, with its ``seconds``."""
         return self._load(seconds)
 
+    async def require(self, key: str) -> None:
+        """Raises NotFound when no profile of this id or name is kept."""
+        await asyncio.to_thread(self._shelf.require, key)
+
     async def require_free(self, name: str | None) -> None:
         """Raises Conflict when a profile has this name."""
         if name is not None:

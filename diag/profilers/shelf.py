@@ -65,6 +65,11 @@ class Shelf:
         with explained(self._directory):
             return [entry for path in self._files() if (entry := _entry(path)) is not None]
 
+    def require(self, key: str) -> None:
+        """Raises NotFound when no profile has this id or name."""
+        with explained(self._directory):
+            self._find(key)
+
     def require_free(self, name: str | None) -> None:
         """Raises Conflict when a profile has this name."""
         if name is None:

@@ -284,7 +284,7 @@ async def test_a_profile_is_compared_with_one_of_another_node(cluster: Cluster) 
     assert own.status_code == 200
     for key, status, words in [
         ("follower", 404, "no kept profile follower"),
-        ("follower@3", 503, "no kept profile follower"),
+        ("follower@3", 404, "Node 3: There is no kept profile follower"),
         ("follower@9", 404, "no node 9"),
         ("follower@", 400, "names no node"),
         ("follower@x", 400, "node is 'x'"),

@@ -246,16 +246,19 @@ async def test_one_on_its_way_is_cancelled_and_one_that_is_kept_is_not(node: Ser
     assert (await node.http.post(f"{KEPT}/long/cancel")).json() == {"cancelled": id_}
     assert node.lock.holder() is None
     kept = (await node.http.post(KEPT, params={"name": "kept"}, content=b"main 1\n")).json()["id"]
-    for key in (id_, kept, "kept", "nothing"):
+    for key in (kept, "kept"):
         refused = await node.http.post(f"{KEPT}/{key}/cancel")
         assert (refused.status_code, "not on its way" in refused.text) == (409, True)
+    for key in (id_, "nothing"):
+        refused = await node.http.post(f"{KEPT}/{key}/cancel")
+        assert (refused.status_code, f"no kept profile {key}" in refused.text) == (404, True)
     assert [one["id"] for one in (await node.http.get(KEPT)).json()] == [kept]
 
 
 async def test_one_of_another_node_is_cancelled(cluster: Cluster) -> None:
     params = {**START, "seconds": "300", "node": "2"}
     id_ = (await cluster.first.http.post(KEPT, params=params)).json()["id"]
-    assert (await cluster.first.http.post(f"{KEPT}/{id_}/cancel")).status_code == 409
+    assert (await cluster.first.http.post(f"{KEPT}/{id_}/cancel")).status_code == 404
     assert (await cluster.first.http.post(f"{KEPT}/{id_}/cancel?node=2")).json() == {"cancelled": id_}
     assert cluster.nodes[2].lock.holder() is None
 
