@@ -104,7 +104,7 @@ TAKEN: Final[Mapping[str, Mapping[str, Schema]]] = {
     "GET /debug/pprof/operation": {
         "name": _one_of(*OPERATIONS),
         "kind": _one_of("cpu", "heap"),
-        "seconds": _SECONDS,
+        "at_most": _SECONDS,
         "frequency": _CPU["frequency"],
         "mode": _one_of(*dict.fromkeys((*CPU_MODES, *HEAP_MODES))),
         "engine": _CPU["engine"],

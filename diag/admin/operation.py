@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,25 +21,34 @@ from diag.profilers.requests import SECONDS, CpuRequest, HeapRequest
 from diag.replication import OrderedLog
 
 _KINDS = ("cpu", "heap")
+#: Seconds after which an operation is ended with its profile.
+_BOUND: Final = "at_most"
+_NO_SECONDS: Final = (
+    "seconds is not for this: the profile is as long as the operation; "
+    "at_most=SECONDS ends both after so long."
+)
 
 #: Takes the profile of an operation.
 Around = Callable[[Operation], Awaitable[Capture]]
 
 
 def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay) -> APIRouter:
-    """One route; whatever the profile's kind takes goes with it, and ``seconds`` bounds it."""
+    """One route; whatever the profile's kind takes goes with it, but ``seconds``; ``at_most`` bounds it."""
     routes = APIRouter()
 
     @routes.get("/debug/pprof/operation")
     async def operation(request: Request) -> Response:
         kind = queries.one_of("kind", request.query_params.get("kind", "cpu"), _KINDS)
-        known = parameters(REQUESTS[kind])
-        params = queries.only(request, [*known, "name", "kind", "format", *PARAMETERS])
+        known = [each for each in parameters(REQUESTS[kind]) if each != "seconds"]
+        if "seconds" in request.query_params:
+            raise InvalidRequest(_NO_SECONDS)
+        params = queries.only(request, [*known, _BOUND, "name", "kind", "format", *PARAMETERS])
         form = form_of(request, params.get("format"))
         target = relay.one(request, params)
         name = queries.one_of("name", params.get("name", ""), OPERATIONS)
-        given = {"seconds": f"{SECONDS[1]:g}"} | {key: params[key] for key in known if key in params}
-        wanted = REQUESTS[kind].parse(given)
+        most = queries.number(_BOUND, params.get(_BOUND, f"{SECONDS[1]:g}"), *SECONDS)
+        given = {key: params[key] for key in known if key in params}
+        wanted = replace(REQUESTS[kind].parse(given), seconds=most)
         if not isinstance(wanted, CpuRequest | HeapRequest):
             raise InvalidRequest(f"kind is {kind!r}; an operation has a profile of {' or '.join(_KINDS)}.")
         if target is not None:

@@ -73,7 +73,7 @@ async def test_a_snapshot_is_written_while_it_is_profiled(node: Served) -> None:
 
 async def test_an_operation_longer_than_its_profile_is_ended(node: Served, tmp_path: Path) -> None:
     await fill(node, 30_000)
-    params = {"name": "import", "engine": "inprocess", "seconds": "0.1"}
+    params = {"name": "import", "engine": "inprocess", "at_most": "0.1"}
     response = await node.http.get(OPERATION, params=params)
     assert "was ended" in response.headers["x-profile-notes"]
     names = [path.name for path in (tmp_path / "profiles").iterdir()]
@@ -88,7 +88,8 @@ async def test_an_operation_longer_than_its_profile_is_ended(node: Served, tmp_p
         {"name": "restore"},
         {"name": "snapshot", "kind": "trace"},
         {"name": "snapshot", "kind": "heap", "frequency": "99"},
-        {"name": "snapshot", "seconds": "301"},
+        {"name": "snapshot", "at_most": "301"},
+        {"name": "snapshot", "atmost": "1"},
         {"name": "snapshot", "format": "png"},
         {"name": "snapshot", "node": "all"},
     ],
@@ -97,6 +98,13 @@ async def test_a_bad_question_is_400(node: Served, params: dict[str, str]) -> No
     response = await node.http.get(OPERATION, params=params)
     assert response.status_code == 400
     assert node.lock.holder() is None
+
+
+async def test_seconds_are_refused_and_the_bound_is_named(node: Served) -> None:
+    response = await node.http.get(OPERATION, params={"name": "snapshot", "seconds": "5"})
+    assert response.status_code == 400
+    assert response.text.startswith("seconds is not for this")
+    assert "at_most" in response.text
 
 
 async def test_while_a_profile_runs_it_is_409(node: Served, tmp_path: Path) -> None:
