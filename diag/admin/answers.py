@@ -34,6 +34,8 @@ _ENDINGS = {"pprof": "pb.gz", "speedscope": "speedscope.json", "text": "txt"}
 _FILES = ("pprof", "zip")
 _SCRIPT = re.compile(rb"<script[^>]*>(.*?)</script>", re.DOTALL)
 _CDATA = re.compile(r"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+#: A smaller share of the time is within the error of how it is estimated.
+_LEAST_PERCENT = 0.01
 
 _WHAT = {"cpu": "CPU", "heap": "Memory", "trace": "Call trace"}
 
@@ -160,7 +162,7 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
         parts.append(f"{capture.rate_effective:.1f} Hz")
     parts.append(f"{capture.samples} {'samples' if capture.kind == 'cpu' else 'records'}")
     if capture.pause_share is not None:
-        parts.append(f"stopped {capture.pause_share:.1%} of the time")
+        parts.append(f"stopped {_percent(capture.pause_share)} of the time")
     if capture.errors:
         parts.append(f"{capture.errors} errors")
     what = "Wall clock" if capture.mode == "wall" else _WHAT.get(capture.kind, capture.kind)
@@ -172,6 +174,14 @@ def _caption(capture: Capture, node_ids: Sequence[int]) -> Caption:
         whose = f"meta node{'s' if len(node_ids) > 1 else ''} {', '.join(map(str, node_ids))}"
     labels = {} if capture.labelled is None else {"labels": ",".join(LABELS)}
     return Caption(f"{what} of {whose}", ", ".join(parts), notes, capture.unit, capture.metadata() | labels)
+
+
+def _percent(share: float) -> str:
+    """Two digits that count: a small share is not told as none."""
+    percent = 100 * share
+    if 0 < percent < _LEAST_PERCENT:
+        return f"less than {_LEAST_PERCENT:g} %"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def _filename(capture: Capture, form: str, node_ids: Sequence[int]) -> str:

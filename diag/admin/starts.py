@@ -39,7 +39,7 @@ class Started:
 
     def as_dict(self) -> dict[str, Any]:
         """Only JSON types: ``state`` is running, failed, or unkept for one that only memory holds."""
-        since = time.time() - self.when
+        since = max(0.0, time.time() - self.when)
         error = self.error()
         about: dict[str, Any] = {"id": self.id, "name": self.name, "kind": self.kind, "when": self.when}
         if not self.task.done():

@@ -90,7 +90,7 @@ class About:
             errors=capture.errors,
             rate_asked=capture.rate_asked,
             rate=capture.rate_effective,
-            pause_share=capture.pause_share,
+            pause_share=None if capture.pause_share is None else round(capture.pause_share, 6),
             notes=_bounded(capture.notes),
             node_id=node_id,
             nodes=nodes,

@@ -2,6 +2,7 @@ import asyncio
 import base64
 import hashlib
 import re
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -45,6 +46,15 @@ async def test_a_profile_without_samples_is_a_picture() -> None:
 async def test_a_picture_of_waiting_threads_is_not_called_cpu() -> None:
     response = await answer(capture(mode="wall"), "svg", 1)
     assert b"<title>Wall clock of meta node 1</title>" in bytes(response.body)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.0, "0 %"), (0.000_01, "less than 0.01 %"), (0.000_44, "0.044 %"), (0.5, "50 %")]
+)
+async def test_the_share_of_pauses_has_digits_that_count(share: float, told: str) -> None:
+    response = await answer(capture(pause_share=share), "svg", 1)
+    assert f"stopped {told} of the time" in unescape(bytes(response.body).decode())
 
 
 @pytest.mark.anyio
