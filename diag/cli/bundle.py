@@ -41,6 +41,7 @@ _MEBIBYTE: Final = 1 << 20
 @click.option("--interval", type=Seconds(1, 3600), default=10.0, show_default=True, help="Between metrics.")
 @click.option("--nodes", default="all", show_default=True, metavar="all|ID,...", help="Whose evidence.")
 @click.option("--profiles/--no-profiles", default=True, show_default=True, help="CPU and memory, 10 s each.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
 @click.option(
     "--max-size", type=click.IntRange(1, 1 << 20), default=256, show_default=True, help="MiB of the file."
 )
@@ -52,6 +53,7 @@ def bundle(
     interval: float,
     nodes: str,
     profiles: bool,
+    overwrite: bool,
     max_size: int,
 ) -> int:
     """Put what all nodes say of themselves into one file: status, metrics, profiles, logs, findings.
@@ -61,8 +63,16 @@ def bundle(
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = output or Path(f"metadiag-bundle-{moment}.tar.gz")
+    if target.exists() and not overwrite:
+        raise InvalidRequest(f"{target} is there; name another file, or say --overwrite")
     ids = _ids(endpoint, token, nodes)
     plan = Plan(duration, interval, profiles)
+    if plan.moments == 1:
+        click.echo(
+            f"status and metrics are taken once: --duration {duration:g} is shorter than "
+            f"--interval {interval:g}",
+            err=True,
+        )
     with _placed(target) as file:
         archive = Archive(file, f"metadiag-bundle-{moment}", max_size * _MEBIBYTE)
         redactor = Redactor([*of_environment(os.environ), *([token] if token else [])])

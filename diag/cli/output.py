@@ -7,6 +7,7 @@ import click
 
 FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
 _ENDINGS = {
+    ".svg": "svg",
     ".html": "html",
     ".folded": "folded",
     ".pb.gz": "pprof",
@@ -23,11 +24,23 @@ output_option = click.option(
 
 
 def form_for(output: Path, asked: str | None, forms: tuple[str, ...] = FORMS) -> str:
-    """What was asked for, else what the file's ending says, else svg."""
+    """What was asked for, else what the file's ending says; the first of ``forms`` for one without an ending.
+
+    UsageError for an ending of none of them: a picture under it looks like a success until it is read.
+    """
     if asked is not None:
         return asked
-    told = next((form for ending, form in _ENDINGS.items() if output.name.endswith(ending)), "svg")
-    return told if told in forms else "svg"
+    name = output.name.lower()
+    if not Path(name).suffix:
+        return forms[0]
+    known = {ending: form for ending, form in _ENDINGS.items() if form in forms}
+    told = next((form for ending, form in known.items() if name.endswith(ending)), None)
+    if told is None:
+        raise click.UsageError(
+            f"{output} ends with {Path(name).suffix}, which is no ending of what this writes; "
+            f"choose one of {', '.join(known)}, or give the form by an option (see --help)."
+        )
+    return told
 
 
 def write(output: Path, content: bytes) -> None:

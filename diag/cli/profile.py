@@ -16,6 +16,7 @@ _FORMAT = click.option(
     type=click.Choice(FORMS),
     help="Default: by the file's ending, else svg. zip: each node's picture and stacks.",
 )
+_OF_THREADS = ("text", "json")
 _NAME = click.option("--name", help="What the node calls the profile it keeps, such as before-upgrade.")
 
 
@@ -121,7 +122,8 @@ def trace(
 @click.option("--json", "as_json", is_flag=True)
 def threads(endpoint: str, token: str | None, node: str | None, output: Path, as_json: bool) -> int:
     """The stacks of all threads and tasks, now."""
-    params = {"format": "json" if as_json else "text", **of_node(node)}
+    form = form_for(output, "json" if as_json else None, _OF_THREADS)
+    params = {"format": form, **of_node(node)}
     write(output, fetch(endpoint, token, "/debug/pprof/threads", params).content)
     return 0
 

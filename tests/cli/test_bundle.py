@@ -70,6 +70,27 @@ def test_all_of_a_node_and_no_secret(
         assert secret.encode() not in everything
 
 
+def test_a_file_that_is_there_stays_unless_told(
+    secretive: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "bundle.tar.gz"
+    target.write_bytes(b"of last night")
+    assert main(command(secretive, target, *QUICK, "--no-profiles")) == 2
+    assert f"{target} is there" in capsys.readouterr().err
+    assert target.read_bytes() == b"of last night"
+    assert main(command(secretive, target, *QUICK, "--no-profiles", "--overwrite")) == 0
+    assert opened(target.read_bytes()).index["interrupted"] is False
+    assert "taken once" not in capsys.readouterr().err
+
+
+def test_one_moment_alone_is_told(
+    secretive: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "bundle.tar.gz"
+    assert main(command(secretive, target, "--duration", "1", "--interval", "2", "--no-profiles")) == 0
+    assert "taken once: --duration 1 is shorter than --interval 2" in capsys.readouterr().err
+
+
 def test_ctrl_c_keeps_what_is_there(secretive: NodeProcess, tmp_path: Path) -> None:
     target = tmp_path / "bundle.tar.gz"
     words = command(secretive, target, "--duration", "600", "--interval", "1", "--no-profiles")
