@@ -20,7 +20,7 @@ from flamegraph.record import Record
 _CODES = """exit codes:
   0  done; check: nothing grew beyond the limits
   1  check alone: a regression
-  2  wrong options; check: it cannot be judged, whatever the reason
+  2  wrong options; render: the profile is empty; check: it cannot be judged, whatever the reason
   3  the input cannot be read
   4  the output cannot be written
 

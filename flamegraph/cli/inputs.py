@@ -74,7 +74,7 @@ def read_input(arguments: argparse.Namespace, source: str) -> Profile:
         with _watched(source) as stream:
             profile = read(stream, format=arguments.format, unit=arguments.unit, **options)
     except InputError as error:
-        raise InputError(f"{_shown(source)}: {error}") from error
+        raise InputError(f"{shown(source)}: {error}") from error
     _warn(source, profile)
     return transforms.apply(arguments, profile)
 
@@ -86,12 +86,13 @@ def _warn(source: str, profile: Profile) -> None:
         more = ", ..." if int(invalid) > numbers.count(",") + 1 else ""
         are, were, lines = ("line is", "was", "line") if invalid == "1" else ("lines are", "were", "lines")
         complain(
-            f"{_shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
+            f"{shown(source)}: {invalid} {are} not a stack and a count and {were} left out "
             f"({lines} {numbers}{more})."
         )
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
+    """The input as messages call it."""
     return "standard input" if source == "-" else source
 
 

@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import argparse
 
-from flamegraph.cli.inputs import add_input, read_input
+from flamegraph.cli.inputs import add_input, read_input, shown
+from flamegraph.cli.outputs import complain
 from flamegraph.cli.pictures import add_picture, check_ending, draw
+
+_EMPTY = 2
 
 
 def prepare(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +29,12 @@ def prepare(parser: argparse.ArgumentParser) -> None:
     add_picture(parser, "Flame graph")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Reads, transforms and draws."""
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, transforms and draws. A profile without samples is a picture that says so, and a failure."""
     check_ending(arguments)
-    draw(arguments, read_input(arguments, arguments.input), arguments.output)
+    profile = read_input(arguments, arguments.input)
+    draw(arguments, profile, arguments.output)
+    if not profile.total:
+        complain(f"{shown(arguments.input)}: The profile is empty: there is nothing to draw.")
+        return _EMPTY
+    return 0

@@ -11,12 +11,22 @@ from flamegraph.cli import main
 from tests.flamegraph.cli.processes import run_module
 
 
-def test_an_empty_input_is_a_picture_and_no_failure(
+def test_an_empty_input_is_a_picture_and_told(
     monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-    assert main(["render", "-"]) == 0
-    assert b"No samples" in capsysbinary.readouterr().out
+    assert main(["render", "-"]) == 2
+    drawn, told = capsysbinary.readouterr()
+    assert b"No samples" in drawn
+    assert told == b"flamegraph: standard input: The profile is empty: there is nothing to draw.\n"
+
+
+def test_a_profile_of_which_nothing_is_left_is_told(
+    folded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", str(folded), "--focus", "nobody", "-o", str(tmp_path / "out.svg")]) == 2
+    assert f"{folded}: The profile is empty" in capsys.readouterr().err
+    assert "No samples" in (tmp_path / "out.svg").read_text()
 
 
 def test_lines_left_out_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
