@@ -6,7 +6,7 @@ from statistics import median
 
 from diag.perf.figures import Figure, quartiles
 from diag.perf.kv_load import KvLoad
-from diag.perf.node_process import NodeProcess
+from diag.perf.node_process import NO_SNAPSHOTS, NodeProcess
 from diag.profilers.threadclock import process_cpu
 
 #: The load's own start is outside the window that is compared.
@@ -18,8 +18,8 @@ _WINDOW_FLAGS = ("--profiling-continuous", "--profiling-continuous-window-second
 def measure(directory: Path, *, pairs: int = 9, window: float = 10.0) -> list[Figure]:
     """CPU a request of a node with it : one without, in turns; of three windows, the middle : its sides."""
     with (
-        NodeProcess(directory / "plain") as plain,
-        NodeProcess(directory / "always", _WINDOW_FLAGS) as always,
+        NodeProcess(directory / "plain", NO_SNAPSHOTS) as plain,
+        NodeProcess(directory / "always", (*NO_SNAPSHOTS, *_WINDOW_FLAGS)) as always,
     ):
         for node in (plain, always):
             _cost(directory, node, window)  # what a first load warms up is no part of it

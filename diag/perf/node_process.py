@@ -9,13 +9,19 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import httpx
 
 from diag.errors import Unavailable
 from diag.perf import children
 from diag.perf.children import end, tail
+
+#: More entries than any measurement writes.
+NEVER: Final = 1 << 40
+#: Flags of a node that writes no snapshot by itself: one that falls into some windows and not into others
+#: is no part of what is compared.
+NO_SNAPSHOTS: Final = ("--snapshot-logs-since-last", str(NEVER))
 
 _POLL_SECONDS = 0.01
 _FIRST_PORT = 10_000

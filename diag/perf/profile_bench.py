@@ -21,7 +21,7 @@ import httpx
 from diag.errors import ProfilerError, Unavailable
 from diag.perf.figures import Figure, quartiles
 from diag.perf.kv_load import KvLoad
-from diag.perf.node_process import NodeProcess
+from diag.perf.node_process import NO_SNAPSHOTS, NodeProcess
 from diag.profilers.native import PROFILER, ROOT
 from diag.profilers.permission import find_py_spy
 
@@ -54,21 +54,36 @@ def _nothing(_node: NodeProcess, seconds: float) -> None:
 
 def _route(route: str) -> Take:
     def take(node: NodeProcess, seconds: float) -> float | None:
-        url = f"http://{node.admin}/debug/pprof/{route}&seconds={seconds}&format=folded"
-        response = httpx.get(url, timeout=seconds + 60, trust_env=False)
-        if response.status_code != httpx.codes.OK:
-            raise Unavailable(f"GET {url} answered {response.status_code}: {response.text}")
-        errors = int(response.headers.get("X-Profile-Errors", 0))
-        if "engine" not in route:
-            _require_whole(errors, response.text)
-        pause = response.headers.get("X-Profile-Pause-Share")
-        return None if pause is None else float(pause)
+        return _pause(_got(node, route, seconds))
 
     return take
 
 
+def _whole(route: str) -> Take:
+    """A CPU profile by the default engine, which loses no sample and tears no stack."""
+
+    def take(node: NodeProcess, seconds: float) -> float | None:
+        response = _got(node, route, seconds)
+        _require_whole(int(response.headers["X-Profile-Errors"]), response.text)
+        return _pause(response)
+
+    return take
+
+
+def _got(node: NodeProcess, route: str, seconds: float) -> httpx.Response:
+    url = f"http://{node.admin}/debug/pprof/{route}&seconds={seconds}&format=folded"
+    response = httpx.get(url, timeout=seconds + 60, trust_env=False)
+    if response.status_code != httpx.codes.OK:
+        raise Unavailable(f"GET {url} answered {response.status_code}: {response.text}")
+    return response
+
+
+def _pause(response: httpx.Response) -> float | None:
+    share = response.headers.get("X-Profile-Pause-Share")
+    return None if share is None else float(share)
+
+
 def _require_whole(errors: int, folded: str) -> None:
-    """The default engine loses no sample, and no stack of it is cut off or glued."""
     torn = [line for line in folded.splitlines() if not line.startswith(_ROOTS)]
     if errors or torn:
         raise ProfilerError(f"The default engine lost {errors} samples; torn stacks: {torn[:3]}.")
@@ -102,7 +117,7 @@ _ROOTS: Final = ("<module> (", "_run_module_as_main (", "Thread._bootstrap (", R
 #: Throughput and p99 that nothing misses.
 _ANY: Final = (0.0, 100.0)
 WAYS: Final = (
-    Way("CPU profile, 99 Hz", _route("profile?frequency=99"), 0.98, 1.05),
+    Way("CPU profile, 99 Hz", _whole("profile?frequency=99"), 0.98, 1.05),
     Way("CPU profile, 99 Hz, engine=py-spy", _route("profile?frequency=99&engine=py-spy"), *_ANY),
     Way("plain py-spy record, 99 Hz", _record, *_ANY),
     Way("nothing (the machine's own noise)", _nothing, *_ANY),
@@ -116,7 +131,7 @@ MEMORY: Final = (
 def measure(directory: Path, *, pairs: int = 7, window: float = 2.0) -> list[Figure]:
     """Ratios for gRPC and HTTP, way by way and in turns; each way's p99 beside its throughput."""
     figures: list[Figure] = []
-    with NodeProcess(directory / "node") as node:
+    with NodeProcess(directory / "node", NO_SNAPSHOTS) as node:
         for what, http, ways in (("gRPC", False, (*WAYS, *MEMORY)), ("HTTP", True, WAYS)):
             with KvLoad(directory, node.admin if http else node.grpc, http=http) as load:
                 time.sleep(2 * _LEAD)

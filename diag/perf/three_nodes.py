@@ -8,15 +8,10 @@ from pathlib import Path
 
 from diag.config import load_config
 from diag.node import Node
-from diag.perf.node_process import NodeProcess, free_ports
+from diag.perf.node_process import NEVER, NO_SNAPSHOTS, NodeProcess, free_ports
 from diag.replication.cluster import ClusterEngine
 
-#: More entries than any measurement writes: no snapshot comes by itself.
-_NEVER = 1 << 40
-_FLAGS = (
-    *("--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1"),
-    *("--snapshot-logs-since-last", str(_NEVER)),
-)
+_FLAGS = (*("--log-engine", "etcd", "--raft-advertise-host", "127.0.0.1"), *NO_SNAPSHOTS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def _third(directory: Path, joins: str, patience: int) -> Node:
         "raft_config.raft_dir": str(directory),
         "raft_config.raft_api_port": raft,
         "raft_config.raft_advertise_host": "127.0.0.1",
-        "raft_config.snapshot_logs_since_last": _NEVER,
+        "raft_config.snapshot_logs_since_last": NEVER,
         "raft_config.wait_leader_timeout": patience,
         "grpc_api_address": f"127.0.0.1:{grpc}",
         "admin_api_address": f"127.0.0.1:{admin}",
