@@ -13,7 +13,8 @@ from html import unescape
 from fastapi import Request, Response
 
 from diag.admin import queries
-from diag.admin.draw import Caption, draw
+from diag.admin.draw import draw
+from diag.admin.drawing import Caption
 from diag.admin.relay import plain
 from diag.profilers.capture import Capture
 from diag.profilers.labels import LABELS

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi.responses import JSONResponse
 
-from diag.admin.draw import Caption
+from diag.admin.drawing import Caption
 from diag.admin.starts import Started
 from diag.profilers.about import About, moment
 from diag.profilers.capture import Capture

@@ -9,7 +9,8 @@ from typing import Any, Final, NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from diag.admin import answers, queries
-from diag.admin.draw import Caption, draw
+from diag.admin.draw import draw
+from diag.admin.drawing import Caption
 from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.kept_views import json_response
 from diag.admin.methods import READ

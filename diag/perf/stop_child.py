@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import uvloop
 
-from diag.admin.draw import Caption, draw
+from diag.admin.draw import draw
+from diag.admin.drawing import Caption
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock

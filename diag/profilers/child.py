@@ -23,10 +23,12 @@ def run_module(
     source: IO[bytes] | None = None,
     inherit: Sequence[int] = (),
     temp_dir: Path | None = None,
+    work: str = "read",
 ) -> bytes:
     """Standard output of ``python -m module arguments``; ``source`` is its input, ``inherit`` its files.
 
-    Blocking; run it in a worker thread. Raises ProfilerError with its last line; Abandoned on ``stop``.
+    Blocking; run it in a worker thread. Raises ProfilerError with its last line, ``work`` being what it could
+    not have done; Abandoned on ``stop``.
     """
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     with open_scratch(temp_dir) as out, open_scratch(temp_dir) as errors:
@@ -46,7 +48,7 @@ def run_module(
             end(child)
         if child.returncode != 0:
             said = content(errors).decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise ProfilerError(f"The profile could not be read; the reader said: {said[-1]}")
+            raise ProfilerError(f"The profile could not be {work}; the process for that said: {said[-1]}")
         return content(out)
 
 

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from diag.admin.answers import answer, measured
-from diag.admin.draw import IN_PROCESS_BYTES, Caption, draw, svg_of
+from diag.admin.draw import IN_PROCESS_BYTES, draw
+from diag.admin.drawing import Caption, made
 from diag.errors import ProfilerError
 from diag.profilers.capture import Capture
 from tests.polling import until_async
@@ -147,13 +148,13 @@ async def test_a_child_draws_a_large_profile_exactly_as_a_thread_does() -> None:
     caption = Caption("Title", "subtitle", ("One note.",), "samples")
     folded = large()
     assert len(folded) > IN_PROCESS_BYTES
-    assert await draw(folded, caption) == svg_of(folded, caption)
+    assert await draw(folded, caption) == made(folded, caption, "svg", None)
 
 
 @pytest.mark.anyio
 async def test_a_child_that_cannot_draw_says_why() -> None:
     caption = Caption("Title", "", (), "no such unit\n")
-    with pytest.raises(ProfilerError, match="process that draws the profile ended"):
+    with pytest.raises(ProfilerError, match=r"could not be drawn; the process for that said: .*unit"):
         await draw(large(), caption)
 
 
