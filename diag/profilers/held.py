@@ -15,8 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from diag.profilers.frames import FrameNames, fold
-from flamegraph.formats.memray import fold_records
+from diag.profilers.memray_stacks import MemrayStacks
 
 if TYPE_CHECKING:
     from memray import AllocationRecord, SocketReader
@@ -36,7 +35,7 @@ class _Life:
 
     def __init__(self, reader: "SocketReader") -> None:
         self._reader = reader
-        self._names = FrameNames()
+        self._stacks = MemrayStacks()
         self._peak: Sequence[AllocationRecord] = ()
         self._peak_size = -1
 
@@ -51,8 +50,7 @@ class _Life:
     def answer(self, what: str) -> bytes:
         held = self.look()
         records = self._peak if what == "peak" else held
-        count, profile = fold_records(records, lambda *frame: self._names.text(*frame).encode())
-        folded = fold({";".join(stack): int(weight) for stack, weight in profile.stacks()})
+        count, folded = self._stacks.folded(records)
         told = {"size": len(folded), "records": count, "follows": bool(self._reader.is_active)}
         return json.dumps(told).encode() + b"\n" + folded
 

@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from diag.errors import NoSpace, ProfilerError, ProfilerMissing
 from diag.profilers.capture import Capture
-from diag.profilers.child import run_module
+from diag.profilers.child import content, run_module
 from diag.profilers.requests import HeapRequest
 from diag.profilers.scratch import open_scratch, scratch_path
 from diag.profilers.span import Span
@@ -43,7 +43,7 @@ class Memray:
         with open_scratch(self._temp_dir) as file:
             _require_space(file)
             seconds, notes = self._track(request, file, span, stop)
-            allocations, left_out, folded = _fold(file, request.mode, stop)
+            allocations, left_out, folded = _fold(file, request.mode, stop, self._temp_dir)
         if left_out:
             notes.append(f"{left_out >> 30} GiB of mapped address space are left out: they are no memory.")
         if request.mode in ("peak", "leaks"):
@@ -120,8 +120,15 @@ def _require_space(file: IO[bytes]) -> None:
         )
 
 
-def _fold(file: IO[bytes], mode: str, stop: threading.Event) -> tuple[int, int, bytes]:
-    output = run_module(_MODULE, [scratch_path(file), mode], stop, inherit=[file.fileno()])
-    head, _, folded = output.partition(b"\n")
-    allocations, left_out = map(int, head.split())
+def _fold(file: IO[bytes], mode: str, stop: threading.Event, temp_dir: Path | None) -> tuple[int, int, bytes]:
+    """The number of allocations, the bytes left out, and the stacks."""
+    with open_scratch(temp_dir) as counts:
+        folded = run_module(
+            _MODULE,
+            [scratch_path(file), mode, scratch_path(counts)],
+            stop,
+            inherit=[file.fileno(), counts.fileno()],
+            temp_dir=temp_dir,
+        )
+        allocations, left_out = map(int, content(counts).split())
     return allocations, left_out, folded

@@ -1,17 +1,20 @@
-"""Program: a memray capture in, folded stacks out. ``python -m diag.profilers.memray_fold CAPTURE MODE``
+"""Program: a memray capture in, folded stacks out. ``... CAPTURE MODE COUNTS``
 
 A program of its own, because reading a capture holds the interpreter lock for hundreds of milliseconds.
-The first line of output is the number of allocations counted, and the bytes of those left out; the rest is
-folded stacks weighted in bytes. Left out is address space: the store maps its file as large as it may ever
+The output is folded stacks weighted in bytes. The file COUNTS gets the number of allocations counted, and the
+bytes of those left out: in front of the stacks, whoever reads them would have to copy them all to part the
+two. Left out is address space: the store maps its file as large as it may ever
 grow, 64 GiB that are no memory and beside which nothing else could be seen.
 """
 
+import gc
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from diag.profilers.frames import FrameNames, fold
-from flamegraph.formats.memray import fold_records, records
+from diag.profilers.memray_stacks import MemrayStacks
+from flamegraph.formats.memray import records
 
 if TYPE_CHECKING:
     from memray import AllocationRecord
@@ -25,18 +28,16 @@ _MODES: Final = {"peak": "peak", "leaks": "leaked", "temporary": "temporary", "a
 
 
 def main() -> None:
-    """Fold the capture named by the first argument in the mode named by the second."""
+    """Fold the capture in the mode, and write the counts."""
     from memray import FileReader
 
-    path, mode = sys.argv[1:]
-    names = FrameNames()
+    gc.disable()  # of hundreds of thousands of records none is in a cycle
+    path, mode, counts = sys.argv[1:]
     left_out: list[int] = []
     with FileReader(path) as reader:
-        allocations, profile = fold_records(
-            _memory(records(reader, _MODES[mode]), left_out), lambda *frame: names.text(*frame).encode()
-        )
-    folded = fold({";".join(stack): int(weight) for stack, weight in profile.stacks()})
-    sys.stdout.buffer.write(b"%d %d\n%s" % (allocations, sum(left_out), folded))
+        allocations, folded = MemrayStacks().folded(_memory(records(reader, _MODES[mode]), left_out))
+    sys.stdout.buffer.write(folded)
+    Path(counts).write_text(f"{allocations} {sum(left_out)}")
 
 
 def _memory(found: "Iterable[AllocationRecord]", left_out: list[int]) -> "Iterator[AllocationRecord]":
@@ -46,10 +47,10 @@ def _memory(found: "Iterable[AllocationRecord]", left_out: list[int]) -> "Iterat
     them: the allocator is not asked for, and the mean only tells a mapping from many pieces of memory.
     """
     for record in found:
-        if record.size >= max(_ADDRESS_SPACE, _PIECE * record.n_allocations):
-            left_out.append(record.size)
-        else:
+        if record.size < _ADDRESS_SPACE or record.size < _PIECE * record.n_allocations:
             yield record
+        else:
+            left_out.append(record.size)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ record, and the text of a frame is made once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from flamegraph import frame
 from flamegraph.errors import InputError, OptionError
 from flamegraph.formats.options import Options
-from flamegraph.profile import Profile, TreeBuilder
+from flamegraph.profile import ROOT, Profile, TreeBuilder
 
 if TYPE_CHECKING:
     from memray import AllocationRecord, FileReader
@@ -22,7 +22,9 @@ MODES = ("peak", "leaked", "temporary", "all")
 NO_STACK = b"[no Python stack]"
 _MAGIC = (b"memray", b"\x04\x22\x4d\x18")
 
-FrameName = Callable[[str, str, int], bytes]
+#: Function, file and line.
+Frame = tuple[str, str, int]
+K = TypeVar("K", bound=Hashable)
 
 
 def sniff(head: bytes) -> bool:
@@ -59,7 +61,7 @@ def _read(path: str, mode: str) -> Profile:
         raise InputError("A capture of memray is read by the package memray; install memray.") from error
     try:
         with FileReader(path) as reader:
-            allocations, profile = fold_records(records(reader, mode), _name)
+            allocations, profile = _tree(records(reader, mode))
     except NotImplementedError as error:
         raise InputError(
             f"The capture holds sums and not single allocations: {mode} allocations cannot be told "
@@ -82,41 +84,48 @@ def records(reader: FileReader, mode: str) -> Iterable[AllocationRecord]:
     return reader.get_allocation_records()
 
 
-def fold_records(records: Iterable[AllocationRecord], name: FrameName) -> tuple[int, Profile]:
-    """The number of allocations, and their bytes by stack. Frees are records of no allocation."""
+def weigh(records: Iterable[AllocationRecord], key: Callable[[list[Frame]], K]) -> tuple[int, dict[K, int]]:
+    """The number of allocations, and their bytes by `key` of their stack. Frees are records of no allocation.
+
+    `key` gets a stack once, innermost frame first; stacks of the same key are added up.
+    """
     from memray import AllocatorType
 
     frees = frozenset({AllocatorType.FREE, AllocatorType.MUNMAP, AllocatorType.PYMALLOC_FREE})
-    tree = TreeBuilder()
-    names: dict[tuple[str, str, int], bytes] = {}
-    nodes: dict[int, int] = {}
+    keys: dict[int, K] = {}
+    weights: dict[K, int] = {}
     allocations = 0
     for record in records:
         size = record.size
         if not size or record.allocator in frees:
             continue
-        node = nodes.get(record.stack_id)
-        if node is None:
-            node = nodes[record.stack_id] = _place(tree, record.stack_trace(), names, name)
-        tree.weights[node] += size
+        stack_id = record.stack_id
+        found = keys.get(stack_id)
+        if found is None:
+            found = keys[stack_id] = key(record.stack_trace())
+            weights.setdefault(found, 0)
+        weights[found] += size
         allocations += record.n_allocations
+    return allocations, weights
+
+
+def _tree(records: Iterable[AllocationRecord]) -> tuple[int, Profile]:
+    tree = TreeBuilder()
+    names: dict[Frame, bytes] = {}
+
+    def place(stack: list[Frame]) -> int:
+        node = ROOT
+        for called in reversed(stack):
+            text = names.get(called)
+            if text is None:
+                text = names[called] = _name(*called)
+            node = tree.child(node, text)
+        return node or tree.child(ROOT, NO_STACK)
+
+    allocations, weights = weigh(records, place)
+    for node, weight in weights.items():
+        tree.add(node, weight)
     return allocations, tree.build("bytes")
-
-
-def _place(
-    tree: TreeBuilder,
-    stack: list[tuple[str, str, int]],
-    names: dict[tuple[str, str, int], bytes],
-    name: FrameName,
-) -> int:
-    """The node of a stack, which comes innermost first."""
-    node = 0
-    for called in reversed(stack):
-        text = names.get(called)
-        if text is None:
-            text = names[called] = name(*called)
-        node = tree.child(node, text)
-    return node or tree.child(0, NO_STACK)
 
 
 def _name(function: str, file: str, line: int) -> bytes:

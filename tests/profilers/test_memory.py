@@ -63,7 +63,7 @@ def test_bytes_are_those_that_memray_counts(tmp_path: Path, mode: str) -> None:
             "allocations": memray._memray.compute_statistics(str(path)).total_memory_allocated,
         }
     with path.open("rb") as file:
-        _, _, folded = _fold(file, mode, threading.Event())
+        _, _, folded = _fold(file, mode, threading.Event(), None)
     assert sum(weights(folded.decode()).values()) == totals[mode] >= sum(map(len, held))
 
 
