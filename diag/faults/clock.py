@@ -6,10 +6,10 @@ and so etcd, ask the kernel and keep the true time.
 """
 
 import os
-import sys
 from pathlib import Path
 
 from diag.errors import Unavailable
+from diag.processes.modules import import_path
 
 _LIBRARIES = (
     "/usr/lib/*/faketime/libfaketimeMT.so.1",
@@ -46,7 +46,7 @@ class Clock:
             # Without a cache every look at the clock reads the file, and a node is several times slower.
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "PYTHONPATH": os.pathsep.join([str(mends), *(str(Path(entry).resolve()) for entry in sys.path)]),
+            "PYTHONPATH": os.pathsep.join([str(mends), import_path()]),
         }
         self.jump(0)
 

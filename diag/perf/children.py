@@ -3,19 +3,18 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from diag.processes.modules import import_path
 
 _TAIL_BYTES = 2_000
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Our environment without settings meant for meta services and engines, with absolute import paths."""
+    """Our environment without settings meant for meta services and engines, with its import path."""
     ours = {key: value for key, value in os.environ.items() if not key.startswith(("META", "QUERY_"))}
-    # A child runs in a directory of its own, where a relative entry would mean something else.
-    ours["PYTHONPATH"] = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path)
-    return ours | dict(extra or {})
+    return {**ours, "PYTHONPATH": import_path(), **(extra or {})}
 
 
 def tail(path: Path) -> str:

@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 from diag.errors import ProfilerError
+from diag.processes.modules import environment, last_words, module_command
 from diag.profilers.scratch import open_scratch
 from diag.profilers.work import Abandoned
 
@@ -30,15 +30,14 @@ def run_module(
     Blocking; run it in a worker thread. Raises ProfilerError with its last line, ``work`` being what it could
     not have done; Abandoned on ``stop``.
     """
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     with open_scratch(temp_dir) as out, open_scratch(temp_dir) as errors:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],
+            module_command(module, *arguments),
             stdin=source or subprocess.DEVNULL,
             stdout=out,
             stderr=errors,
             pass_fds=tuple(inherit),
-            env={**os.environ, "PYTHONPATH": path},
+            env=environment(),
         )
         try:
             while child.poll() is None:
@@ -47,8 +46,8 @@ def run_module(
         finally:
             end(child)
         if child.returncode != 0:
-            said = content(errors).decode(errors="replace").strip().splitlines() or ["nothing"]
-            raise ProfilerError(f"The profile could not be {work}; the process for that said: {said[-1]}")
+            said = last_words(content(errors))
+            raise ProfilerError(f"The profile could not be {work}; the process for that said: {said}")
         return content(out)
 
 

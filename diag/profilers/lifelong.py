@@ -14,14 +14,13 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from diag.errors import Conflict, InvalidRequest, ProfilerError, ProfilerMissing, Unavailable
+from diag.processes.modules import environment, module_command
 from diag.profilers.capture import Capture
 from diag.profilers.child import end
 from diag.profilers.memory import ARENAS
@@ -185,13 +184,12 @@ def _beside(folded: bytes) -> tuple[str, ...]:
 
 
 def _reader(port: int) -> "subprocess.Popen[bytes]":
-    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", _MODULE, str(port)],
+        module_command(_MODULE, str(port)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment(),
     )
 
 

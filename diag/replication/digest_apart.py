@@ -6,10 +6,8 @@ state is read in less time than a process takes to start.
 """
 
 import contextlib
-import ctypes
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +16,12 @@ from diag.errors import StoreError
 from diag.kv.digest import Digest, digest_of
 from diag.kv.directory import DATA
 from diag.kv.store import Position
+from diag.processes.leash import end_with
+from diag.processes.modules import environment, last_words, module_command
 
 _LARGE = 32 << 20
 #: Low, and not the lowest: a node that never rests is to have its snapshot in the end.
 _NICE = 10
-_PR_SET_PDEATHSIG = 1
 
 
 def digest_apart(path: Path, large: int = _LARGE) -> Digest:
@@ -33,24 +32,22 @@ def digest_apart(path: Path, large: int = _LARGE) -> Digest:
     if (path / DATA).stat().st_size < large:
         return digest_of(path)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", __name__, str(os.getpid()), path],
+        module_command(__name__, str(os.getpid()), str(path)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)},
+        env=environment(),
         check=False,
     )
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
-        raise StoreError(f"The snapshot in {path} could not be read again: {said[-1]}")
+        said = last_words(done.stderr, f"status {done.returncode}")
+        raise StoreError(f"The snapshot in {path} could not be read again: {said}")
     position, *rest = json.loads(done.stdout)
     return Digest(Position(*position), *rest)
 
 
 def main(parent: int, path: Path) -> None:
     """Write the digest of the store in ``path`` out as JSON, unless process ``parent`` is gone."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit("the node ended before its snapshot was read")  # its death came before the wish
+    end_with(parent)
     _give_way()
     json.dump(digest_of(path), sys.stdout)
 

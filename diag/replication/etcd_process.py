@@ -13,15 +13,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from diag.errors import DirectoryInUse, OtherNode, StoreError
+from diag.processes.leash import leashed
 
-_LEASH = Path(__file__).with_name("etcd_leash.py")
 _LONGEST_SOCKET = 100  # the kernel's limit is 107 bytes
 
 
@@ -77,10 +76,9 @@ class EtcdProcess:
 
 def start(command: Sequence[str], log: Path, *, dies_with_node: bool) -> EtcdProcess:
     """Start etcd; its output is appended to ``log``. Call it from a thread that lives as long as the node."""
-    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())] if dies_with_node else []
     with log.open("ab") as output:
         child = subprocess.Popen(
-            [*leash, *command],
+            leashed(command) if dies_with_node else command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
