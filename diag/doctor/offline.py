@@ -8,8 +8,9 @@ from diag.doctor.facts import Disk
 from diag.errors import DirectoryInUse, MetaError, StoreError
 from diag.kv import boot
 from diag.kv.directory import DATA_DIR, ETCD_DIR, SNAPSHOT_DIR
+from diag.kv.reading import ReadTxn
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore, open_snapshot
-from diag.kv.store import ReadTxn, Store
+from diag.kv.store import Store
 from diag.replication import etcd_process
 from diag.replication.ledger import Ledger
 

@@ -28,8 +28,8 @@ from diag.kv.commands import (
     Upserted,
 )
 from diag.kv.records import MAX_KEY_BYTES, Change
-from diag.kv.store import WriteTxn
 from diag.kv.txn import Step, transact
+from diag.kv.writing import WriteTxn
 
 KNOWN_FEATURES = ("dummy", "dummy_feature2")
 

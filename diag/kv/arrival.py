@@ -16,7 +16,8 @@ from diag.errors import Damaged, NewerFormat, NoSpace
 from diag.kv import directory
 from diag.kv.digest import hash_content, hash_file
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 _FETCHING = ".fetching-"
 

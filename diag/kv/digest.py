@@ -6,7 +6,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from diag.kv import directory
-from diag.kv.store import Position, ReadTxn, Store
+from diag.kv.reading import ReadTxn
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 _LENGTHS = Struct("<II")
 _HASH_ITEMS = 128

@@ -5,7 +5,7 @@ Every decision here takes the log time; protocol section 3.3.
 
 from diag.kv.commands import Lifetime
 from diag.kv.records import Change, Record, expiry_ms
-from diag.kv.store import WriteTxn
+from diag.kv.writing import WriteTxn
 
 U64_MAX = (1 << 64) - 1
 

@@ -5,8 +5,10 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
+from diag.kv.reading import ReadTxn
 from diag.kv.records import Record
-from diag.kv.store import Position, ReadTxn, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 DATA_VERSION = "V004"
 HEADER = "header"

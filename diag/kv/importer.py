@@ -18,8 +18,10 @@ from diag.kv.export import HEADER, RAFT_LOG, STATE_MACHINE
 from diag.kv.logentry import command_of, data_of
 from diag.kv.records import MAX_KEY_BYTES, Record
 from diag.kv.replacement import Replacement, recover
-from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store, WriteTxn
+from diag.kv.state import Position
+from diag.kv.store import DEFAULT_MAP_SIZE, Store
 from diag.kv.wholeness import Wholeness
+from diag.kv.writing import WriteTxn
 
 _VERSIONS = ("V002", "V003", "V004")
 _TXN_LINES = 20_000

@@ -17,7 +17,9 @@ from pathlib import Path
 from diag.errors import Damaged, StoreError
 from diag.kv import directory
 from diag.kv.digest import Digest, digest_of, hash_file
-from diag.kv.store import Pin, Position, Store
+from diag.kv.reading import Pin
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 _FACTS = "snapshot.json"
 _MAKING = ".making-"

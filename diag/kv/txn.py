@@ -36,7 +36,7 @@ from diag.kv.commands import (
     WasPut,
 )
 from diag.kv.records import Change, Record
-from diag.kv.store import WriteTxn
+from diag.kv.writing import WriteTxn
 
 _COMPARE: dict[Compare, Callable[[Any, Any], bool]] = {
     Compare.EQ: eq,

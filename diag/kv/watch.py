@@ -12,8 +12,9 @@ from enum import IntEnum
 from typing import TypeVar
 
 from diag.errors import InvalidRequest, WatcherTooSlow
+from diag.kv.reading import ReadTxn
 from diag.kv.records import Change, Record
-from diag.kv.store import ReadTxn, Store
+from diag.kv.store import Store
 
 #: Entries that may be applied while a flush holds its read transaction open.
 _FLUSH_ENTRIES = 200_000

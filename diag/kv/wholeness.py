@@ -16,7 +16,7 @@ from typing import Any
 
 from diag.errors import InvalidRequest
 from diag.kv.export import DATA_VERSION, RAFT_LOG, STATE_MACHINE
-from diag.kv.store import ReadTxn
+from diag.kv.reading import ReadTxn
 
 _COUNTER = "generic-kv"
 

@@ -22,7 +22,8 @@ from rich.console import Console
 from diag.kv.apply import apply
 from diag.kv.commands import Branch, MatchSeq, Put, Transaction, Upsert
 from diag.kv.directory import DATA_DIR
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.perf.figures import Figure, table
 from diag.perf.three_nodes import ThreeNodes, founders_dir, three_nodes
 from diag.replication.cluster import ClusterEngine

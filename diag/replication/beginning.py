@@ -9,7 +9,8 @@ from pathlib import Path
 
 from diag.errors import Compacted, Damaged
 from diag.kv.digest import hash_content
-from diag.kv.store import ReadTxn, Store
+from diag.kv.reading import ReadTxn
+from diag.kv.store import Store
 from diag.replication.ledger import Ledger
 from diag.replication.record import Genesis, Record
 

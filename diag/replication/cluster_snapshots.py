@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from diag.errors import Damaged, MetaError, StoreError, Unavailable
 from diag.kv.commands import Reply
+from diag.kv.reading import Pin
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Pin, Store
+from diag.kv.store import Store
 from diag.replication.ledger import Ledger, Mark
 from diag.replication.record import BeginSnapshot, LogCommand, ReportSnapshot
 

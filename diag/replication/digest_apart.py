@@ -15,7 +15,7 @@ from pathlib import Path
 from diag.errors import StoreError
 from diag.kv.digest import Digest, digest_of
 from diag.kv.directory import DATA
-from diag.kv.store import Position
+from diag.kv.state import Position
 from diag.processes.leash import end_with
 from diag.processes.modules import environment, last_words, module_command
 

@@ -20,9 +20,11 @@ from typing import NamedTuple
 from diag.errors import Conflict, InvalidRequest, MetaError, NoSpace, StoreError, Unavailable
 from diag.kv.apply import apply, validate
 from diag.kv.commands import Command, Reply
+from diag.kv.reading import ReadTxn
 from diag.kv.records import Change
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Position, ReadTxn, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.facts import snapshot_facts
 from diag.replication.stages import Stages, passed

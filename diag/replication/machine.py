@@ -14,8 +14,11 @@ from typing import NamedTuple, TypeAlias
 from diag.errors import MetaError, StoreError, Unavailable
 from diag.kv.apply import apply
 from diag.kv.commands import Blanked, Reply
+from diag.kv.reading import Pin, ReadTxn
 from diag.kv.records import Change
-from diag.kv.store import Pin, Position, ReadTxn, Store, WriteTxn
+from diag.kv.state import Position
+from diag.kv.store import Store
+from diag.kv.writing import WriteTxn
 from diag.replication.beginning import check_beginning
 from diag.replication.ledger import Ledger
 from diag.replication.record import (

@@ -8,7 +8,7 @@ from diag.errors import InvalidRequest, NotFound
 from diag.kv import directory
 from diag.kv.arrival import SnapshotOffer
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Position
+from diag.kv.state import Position
 from diag.replication.peer_wire import CHUNK, offer_message
 from diag.replication.stubs import peer_pb2 as pb
 from diag.rpc.dispatch import Context, Sink

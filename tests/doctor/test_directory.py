@@ -16,7 +16,8 @@ from diag.doctor.rules.directory import DIRECTORY_RULES, examine_directory
 from diag.kv import boot
 from diag.kv.directory import DATA, DATA_DIR, ETCD_DIR, FORMAT, SNAPSHOT_DIR
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication.ledger import Ledger
 
 #: What the machine that runs the tests may have.

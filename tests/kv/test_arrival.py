@@ -10,7 +10,8 @@ from diag.kv.apply import apply
 from diag.kv.arrival import Arrival, SnapshotOffer
 from diag.kv.commands import Branch, Put, Transaction
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 
 @pytest.fixture

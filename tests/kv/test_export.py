@@ -13,7 +13,8 @@ from diag.kv.digest import hash_content
 from diag.kv.export import export_lines
 from diag.kv.importer import import_lines
 from diag.kv.layout import KeysCount, keys_layout
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 
 class Node(NamedTuple):

@@ -9,7 +9,8 @@ from diag.errors import Damaged, StoreError
 from diag.kv.apply import apply
 from diag.kv.commands import Branch, Lifetime, Put, Transaction
 from diag.kv.snapshot import SnapshotStore, open_snapshot
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 
 def _fill(store: Store, index: int, count: int = 100) -> None:

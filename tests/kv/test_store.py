@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from diag.errors import Damaged, DirectoryInUse, NewerFormat, NoSpace, OtherNode, StoreError
 from diag.kv.records import Record
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 
 # Parts that pile up around the engine's limit and share long beginnings.
 _parts = st.sampled_from(

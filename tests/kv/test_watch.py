@@ -9,7 +9,8 @@ from diag.errors import InvalidRequest, WatcherTooSlow
 from diag.kv.apply import apply
 from diag.kv.commands import Branch, Delete, Operation, Put, Transaction
 from diag.kv.records import Change, Record
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.kv.watch import Filter, Watcher, WatchHub
 
 

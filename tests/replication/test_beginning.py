@@ -10,7 +10,8 @@ from diag.kv.apply import apply
 from diag.kv.commands import MatchSeq, Upsert
 from diag.kv.digest import hash_content
 from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication.beginning import check_founder, check_joiner, genesis_of, is_of
 from diag.replication.ledger import Ledger
 from diag.replication.machine import Machine

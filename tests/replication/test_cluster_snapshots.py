@@ -10,7 +10,8 @@ import pytest
 from diag.errors import Damaged, StoreError, Unavailable
 from diag.kv.commands import Blanked, Reply
 from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication.cluster_snapshots import ClusterSnapshots, agreed, differs
 from diag.replication.ledger import Ledger, Mark
 from diag.replication.record import BeginSnapshot, LogCommand, ReportSnapshot

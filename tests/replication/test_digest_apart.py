@@ -14,7 +14,8 @@ from diag.errors import StoreError
 from diag.kv.digest import digest_of
 from diag.kv.directory import FORMAT
 from diag.kv.records import Record
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication import digest_apart as module
 from diag.replication.digest_apart import digest_apart
 from tests.polling import until

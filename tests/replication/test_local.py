@@ -30,7 +30,8 @@ from diag.kv.commands import (
     WasPut,
 )
 from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import DEFAULT_MAP_SIZE, Position, Store
+from diag.kv.state import Position
+from diag.kv.store import DEFAULT_MAP_SIZE, Store
 from diag.kv.view import Reader
 from diag.kv.watch import Filter, WatchHub
 from diag.replication import Applied, LogId, NodeAddress, OrderedLog

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from diag.errors import Damaged, MetaError, NoSpace, Unavailable
 from diag.kv.commands import Blank, Branch, Lifetime, MatchSeq, Put, Transaction, Upsert, Upserted
 from diag.kv.digest import hash_content
-from diag.kv.store import Position, Store, WriteTxn
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.kv.view import Reader
+from diag.kv.writing import WriteTxn
 from diag.replication.machine import Machine, Outcome
 from diag.replication.record import (
     Author,

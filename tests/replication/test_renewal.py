@@ -6,7 +6,8 @@ import pytest
 
 from diag.errors import Unavailable
 from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication.ledger import Ledger
 from diag.replication.peers import GrpcPeers
 from diag.replication.renewal import Renewal

@@ -13,7 +13,8 @@ import pytest
 from diag.errors import NoSpace, Unavailable
 from diag.kv.commands import Branch, Put, Transaction
 from diag.kv.snapshot import SnapshotStore
-from diag.kv.store import Position, Store
+from diag.kv.state import Position
+from diag.kv.store import Store
 from diag.replication import SnapshotFacts
 from diag.replication.peer_client import PeerClient
 from diag.replication.snapshot_fetch import fetch_snapshot

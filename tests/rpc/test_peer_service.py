@@ -25,7 +25,7 @@ from diag.errors import (
 )
 from diag.kv.arrival import SnapshotOffer
 from diag.kv.commands import Branch, Put, Transaction
-from diag.kv.store import Position
+from diag.kv.state import Position
 from diag.replication import Joining, LogId, Question, SnapshotFacts
 from diag.replication.peer_client import Access, Body, PeerClient, PeerTls
 from diag.replication.peer_source import PeerSource
