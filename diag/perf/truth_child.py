@@ -1,7 +1,8 @@
 """A process that burns CPU in known shares and profiles itself: ``python -m diag.perf.truth_child WORKLOAD``.
 
-Each line of input is a JSON object, the fields of a CpuRequest; each line of output tells the stacks and, by
-the kernel's clocks over the same time, the CPU seconds of each function and of the whole process.
+Each line of input is a JSON object, the fields of a CpuRequest, and ``clock`` for that of ticks; each line
+of output tells the stacks and, by the kernel's clocks over the same time, the CPU seconds of each function
+and of the whole process.
 """
 
 import asyncio
@@ -19,9 +20,13 @@ from typing import Any, Final
 
 import uvloop
 
+from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
 from diag.profilers.lock import ProfileLock
 from diag.profilers.requests import CpuRequest
+from diag.profilers.sampler import Sampler
+from diag.profilers.span import Span
+from diag.profilers.tick_clock import TickClock
 
 _NOISE: Final = os.urandom(16_000)
 _MUCH: Final = os.urandom(256_000)
@@ -103,6 +108,13 @@ class Truth:
             time.sleep(0.01)
 
 
+async def profile(profilers: Profilers, asked: dict[str, Any]) -> Capture:
+    """As a node does, or by the clock of ticks."""
+    if asked.pop("clock", None) is None:
+        return await profilers.cpu(CpuRequest(**asked), "the benchmark")
+    return await Sampler(CpuRequest(**asked), Span(), clock=TickClock()).run()
+
+
 async def run(workload: str) -> None:
     """Profile as asked until the input ends."""
     truth, profilers = Truth(), Profilers(ProfileLock())
@@ -114,10 +126,11 @@ async def run(workload: str) -> None:
     work = asyncio.create_task(truth.loop(*WORKLOADS[workload]))
     while line := await asyncio.to_thread(sys.stdin.readline):
         before, cpu = truth.spent.copy(), time.process_time()
-        capture = await profilers.cpu(CpuRequest(**json.loads(line)), "the benchmark")
+        capture = await profile(profilers, json.loads(line))
         spent = {name: seconds - before[name] for name, seconds in truth.spent.items()}
         told: dict[str, Any] = {"spent": spent, "cpu": time.process_time() - cpu, "engine": capture.engine}
-        told |= {"folded": capture.folded.decode(), "errors": capture.errors, "samples": capture.samples}
+        told |= {"folded": capture.folded.decode(), "errors": capture.errors}
+        told["looks"] = capture.samples if capture.looks is None else capture.looks
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
     work.cancel()

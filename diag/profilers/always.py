@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from diag.errors import MetaError
 from diag.profilers.about import About, Load
 from diag.profilers.capture import Capture
+from diag.profilers.clocks import best_clock
 from diag.profilers.coverage import covered, ended_early
 from diag.profilers.keeper import Keeper
 from diag.profilers.merge import Merging
@@ -159,7 +160,8 @@ class AlwaysOn:
         async with self._turns.window(turn):
             self._busy = True
             self._before = self._keeper.load()
-            self._sampler = Sampler(request, turn, ids=False)  # a day's would keep all stacks apart
+            # The ids of a day would keep all stacks apart, and denser looks would be a cost all day.
+            self._sampler = Sampler(request, turn, ids=False, clock=best_clock(dense=False))
             try:
                 capture = await self._sampler.run()
             finally:

@@ -12,7 +12,7 @@ class Capture:
     ``engine`` and ``mode`` say what really ran, ``seconds`` how long it really took.
     ``rate_asked`` and ``rate_effective`` are in Hz, and None for a profile that does not sample.
     ``samples`` counts samples, allocation records or calls, by ``kind``; ``errors`` the samples that were
-    lost.
+    lost. ``looks`` is how often a sampler of ours looked, where that is not how many samples it reports.
     ``pause_share`` estimates the share of the time during which the process stood stopped, where that is
     known.
     ``notes`` are sentences for whoever reads the picture. ``native_svg`` is flameprof's own picture, when
@@ -31,6 +31,7 @@ class Capture:
     rate_asked: float | None = None
     rate_effective: float | None = None
     pause_share: float | None = None
+    looks: int | None = None
     notes: tuple[str, ...] = ()
     native_svg: str | None = None
     labelled: bytes | None = None

@@ -2,9 +2,9 @@
 
 A thread that reads ``sys._current_frames()`` on a timer gets the interpreter lock when the event loop lets
 go of it, that is, when the loop waits: it sees little else. So looks are taken by a signal's handler in the
-main thread, between two bytecodes, at moments of each thread's CPU clock (``ticks``) or of the wall clock
-(``wall_ticks``). When the loop does not run in the main thread, or the signal is taken, they come from a
-thread and the Capture says so.
+main thread, between two bytecodes, at moments of each thread's CPU clock (``ticks``, ``clocks``) or of the
+wall clock (``wall_ticks``). When the loop does not run in the main thread, or the signal is taken, they come
+from a thread and the Capture says so.
 
 The handler is Python's own, which runs where frames are whole. ``faulthandler`` could write a stack at the
 signal itself, from C and without skid, but it then meets frames half made: Python 3.11.7, 3.12.1 and 3.13.0
@@ -21,13 +21,16 @@ from typing import Final, Protocol
 
 from diag.profilers import labels, native
 from diag.profilers.capture import Capture
+from diag.profilers.clocks import Clock, best_clock
 from diag.profilers.frames import FrameNames, fold
 from diag.profilers.rate import settled
 from diag.profilers.requests import CpuRequest
 from diag.profilers.span import Span
 from diag.profilers.tally import Tally
-from diag.profilers.threadclock import all_thread_cpu, kernel_tick
+from diag.profilers.threadclock import all_thread_cpu
+from diag.profilers.ticks import CpuTicks
 from diag.profilers.waiting import WaitingTasks
+from diag.profilers.wall_ticks import ThreadTicks, WallTicks
 from diag.profilers.work import in_thread
 
 _TIMERS: Final = {
@@ -89,17 +92,21 @@ class _Spent:
 
 
 class Sampler:
-    """One profile of this process. Make a new one for each. With ``ids`` samples carry those of requests."""
+    """One profile of this process. Make a new one for each, on the thread of the event loop.
 
-    def __init__(self, request: CpuRequest, span: Span, *, ids: bool = True) -> None:
+    With ``ids`` samples carry those of requests. ``clock`` is for CPU time, by default the best there is.
+    """
+
+    def __init__(
+        self, request: CpuRequest, span: Span, *, ids: bool = True, clock: Clock | None = None
+    ) -> None:
         self._span = span
         self._ids = ids
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
-        ticks = None
-        if self._mode == "cpu":
-            ticks = round(1 / kernel_tick()), "the kernel tells a thread's time no more often"
-        chosen = settled(request.frequency, "inprocess", self._mode, threading.active_count(), most=ticks)
+        self._clock = (clock or best_clock(dense=True)) if self._mode == "cpu" else None
+        most = None if self._clock is None else self._clock.most
+        chosen = settled(request.frequency, "inprocess", self._mode, threading.active_count(), most=most)
         self._rate, self._notes = float(chosen.hertz), chosen.notes
         self._tasks: WaitingTasks | None = None
         self._begun: _Begun | None = None
@@ -126,16 +133,9 @@ class Sampler:
         return None if begun is None else self._capture(_spent(begun), begun.ticks.note)
 
     def _begin(self) -> Ticks:
-        from diag.profilers.ticks import CpuTicks  # with ctypes, a thirtieth of a node's start
-        from diag.profilers.wall_ticks import ThreadTicks, WallTicks
-
         why = obstacle(self._mode)
-        ticks: Ticks
         if why is None:
-            if self._tasks is not None:
-                ticks = WallTicks(self._tally, self._rate, self._tasks)
-            else:
-                ticks = CpuTicks(self._tally, self._rate)
+            ticks = self._signalled()
             try:
                 ticks.begin()
             except OSError as error:
@@ -145,6 +145,12 @@ class Sampler:
         ticks = ThreadTicks(self._tally, self._rate, self._tasks, why)
         ticks.begin()
         return ticks
+
+    def _signalled(self) -> Ticks:
+        if self._tasks is not None:
+            return WallTicks(self._tally, self._rate, self._tasks)
+        assert self._clock is not None
+        return CpuTicks(self._tally, self._rate, self._clock)
 
     def _look(self, ticks: Ticks, stop: threading.Event) -> float:
         """Until the end; the CPU seconds that it took."""
@@ -174,6 +180,7 @@ class Sampler:
             rate_asked=None if asked is None else float(asked),
             rate_effective=self._rate,
             pause_share=None if spent.stood is None else spent.stood / spent.seconds,
+            looks=self._tally.looks,
             notes=(note, *self._notes),
         )
 

@@ -7,9 +7,10 @@ import threading
 import time
 from types import FrameType
 
+from diag.profilers.handler import Handler
 from diag.profilers.tally import Tally
 from diag.profilers.threadclock import thread_cpu
-from diag.profilers.ticks import Handler, Threads
+from diag.profilers.ticks import Threads
 from diag.profilers.waiting import WaitingTasks
 
 

@@ -2,10 +2,11 @@
 
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
 ``commits`` (a thread commits to LMDB), ``compress`` (a thread compresses), ``waits`` (tasks that wait),
-``leaves`` (half the CPU in long calls into C that keep the interpreter lock), ``storm`` (a thread sends the
-sampler's signal 5,000 times a second), ``churn`` (allocates and frees 100 kB), ``incapable`` (without
-CAP_SYS_PTRACE even as root), ``undumpable``, ``no-py-spy``, ``no-ptrace`` (a seccomp filter refuses it),
-``worker-loop`` (the loop is not in the main thread), ``uvloop``, ``graceful`` (SIGTERM closes the profilers).
+``leaves`` (half the CPU in long calls into C that keep the interpreter lock), ``idle`` (a tenth of a core),
+``storm`` (a thread sends the sampler's signal 5,000 times a second), ``churn`` (allocates and frees 100 kB),
+``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``, ``no-py-spy``, ``no-ptrace`` and
+``no-perf`` (seccomp filters refuse it), ``worker-loop`` (the loop is not in the main thread), ``uvloop``,
+``graceful`` (SIGTERM closes the profilers).
 """
 
 import asyncio
@@ -24,7 +25,9 @@ import threading
 import time
 import zlib
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import lmdb
@@ -41,7 +44,11 @@ CAP_SYS_PTRACE = 19
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
-PTRACE = {"x86_64": 101, "aarch64": 117}
+#: Numbers of system calls, by the option that has them refused.
+REFUSED = {
+    "no-ptrace": {"x86_64": 101, "aarch64": 117},
+    "no-perf": {"x86_64": 298, "aarch64": 241},
+}
 
 
 def spin(seconds: float) -> None:
@@ -82,13 +89,13 @@ class Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_char_p))
 
 
-def refuse_ptrace() -> None:
+def refuse(call: Mapping[str, int]) -> None:
     """As container runtimes do: the system call answers EPERM, here and in every child."""
     program = b"".join(
         struct.pack("HBBI", *instruction)
         for instruction in (
             (0x20, 0, 0, 0),  # load the number of the system call
-            (0x15, 0, 1, PTRACE[platform.machine()]),  # unless it is this one, skip an instruction
+            (0x15, 0, 1, call[platform.machine()]),  # unless it is this one, skip an instruction
             (0x06, 0, 0, 0x00050000 | errno.EPERM),
             (0x06, 0, 0, 0x7FFF0000),  # allowed
         )
@@ -149,6 +156,7 @@ class Service:
             for name, work in (
                 ("shares", self.shares),
                 ("leaves", self.leaves),
+                ("idle", self.idle),
                 ("hold", self.hold),
                 ("churn", self.churn),
             )
@@ -180,6 +188,11 @@ class Service:
                 work(0.008)
                 self.spent[work.__name__] += time.thread_time() - began
             await asyncio.sleep(0)
+
+    async def idle(self) -> None:
+        while True:
+            spin(0.004)
+            await asyncio.sleep(0.046)
 
     async def hold(self) -> None:
         import memray  # noqa: F401 - a first import in mid-profile could outlast the wait below
@@ -244,6 +257,7 @@ class Service:
             "hook": repr(sys.getprofile() or threading.getprofile()),
             "threads": [thread.name for thread in threading.enumerate()],
             "timers": [signal.getitimer(timer)[0] for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL)],
+            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
             "handlers": [repr(signal.getsignal(number)) for number in (signal.SIGPROF, signal.SIGALRM)],
         }
 
@@ -257,16 +271,22 @@ async def serve(options: set[str]) -> None:
     await Service(options).run()
 
 
-def main() -> None:
-    options = {option.removeprefix("--") for option in sys.argv[1:]}
+def restrict(options: set[str]) -> None:
+    """This process, for good."""
     if "incapable" in options:
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0)
         rest = [option for option in sys.argv if option != "--incapable"]
         os.execv(sys.executable, [sys.executable, *rest])
     if "undumpable" in options:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    if "no-ptrace" in options:
-        refuse_ptrace()
+    for option, call in REFUSED.items():
+        if option in options:
+            refuse(call)
+
+
+def main() -> None:
+    options = {option.removeprefix("--") for option in sys.argv[1:]}
+    restrict(options)
     over = threading.Event()
     if "parked" in options:
         for _ in range(10):

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.profilers.conftest import Start, weight_of, weights, work_shares
+from tests.profilers.test_perfevent import refusal
 
 pytestmark = pytest.mark.alone
 
@@ -15,11 +16,25 @@ def test_an_idle_service_gives_a_valid_and_nearly_empty_profile(start: Start) ->
 
 @pytest.mark.parametrize("loop", [(), ("uvloop",)])
 def test_known_shares_come_out_within_five_points(start: Start, loop: tuple[str, ...]) -> None:
-    capture = start("shares", *loop).ask("cpu", seconds=4, frequency=1000, **INSIDE)
+    capture = start("shares", *loop).ask("cpu", seconds=4, **INSIDE)
     assert work_shares(capture["folded"]) == pytest.approx([60, 30, 10], abs=5)
     assert capture["engine"] == "inprocess"
     assert "between two bytecodes" in capture["notes"][0]
+
+
+def test_without_perf_events_the_kernel_s_ticks_serve_and_the_note_says_so(start: Start) -> None:
+    capture = start("shares", "no-perf").ask("cpu", seconds=4, frequency=1000, **INSIDE)
+    assert work_shares(capture["folded"]) == pytest.approx([60, 30, 10], abs=5)
+    assert "the kernel's ticks" in capture["notes"][0]
+    assert "CAP_PERFMON" in capture["notes"][0]
     assert "lowered from 1000 to 250 Hz" in capture["notes"][1]
+
+
+@pytest.mark.skipif(refusal() is not None, reason=f"no perf events: {refusal()}")
+def test_what_is_mostly_idle_is_looked_at_more_often_than_samples_are_reported(start: Start) -> None:
+    capture = start("idle").ask("cpu", seconds=3, **INSIDE)
+    assert capture["looks"] > 3 * capture["samples"] > 0
+    assert weight_of(capture["folded"], "spin") >= 0.7 * capture["samples"]
 
 
 def test_a_long_call_into_c_is_not_charged_with_what_python_did_before_it(start: Start) -> None:
@@ -88,6 +103,24 @@ def test_timer_and_handler_are_taken_away(start: Start) -> None:
     after = service.ask("state")
     assert after["timers"] == [0, 0]
     assert after["handlers"] == before["handlers"]
+    assert after["descriptors"] == before["descriptors"]
+
+
+@pytest.mark.parametrize("permitted", [(), ("no-perf",)])
+def test_a_cancelled_one_leaves_nothing_and_a_busy_process_lives(
+    start: Start, permitted: tuple[str, ...]
+) -> None:
+    service = start("shares", "compress", *permitted)
+    before = service.ask("state")
+    for _ in range(5):
+        number = service.send("cpu", seconds=60, frequency=1000, **INSIDE)
+        while service.ask("state")["handlers"] == before["handlers"]:
+            pass
+        service.cancel(number)
+        assert service.result(number)["error"] == "CancelledError"
+    after = service.ask("state")
+    assert after["handlers"] == before["handlers"]
+    assert after["descriptors"] == before["descriptors"]
 
 
 def test_a_loop_outside_the_main_thread_is_sampled_with_a_warning(start: Start) -> None:

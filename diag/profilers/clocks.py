@@ -1,0 +1,47 @@
+"""What says when a thread is looked at: the interface of the two clocks, and which one there is."""
+
+from typing import Protocol
+
+
+class Watch(Protocol):
+    """The looks at one thread. ``charge`` is called in the handler: it takes no lock."""
+
+    def charge(self) -> float | None:
+        """Seconds that a look at this moment stands for, 0 before it is due; None when the thread is gone."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
+class Clock(Protocol):
+    """Sends the main thread SIGPROF when a look is due.
+
+    ``note`` says what that means for a profile, ``most`` how many looks there are in a CPU second and why.
+    """
+
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def most(self) -> tuple[int, str] | None: ...
+
+    def watch(self, tid: int, rate: float) -> Watch:
+        """Looks at a thread, by its kernel id, as dense as a profile of that rate in Hz needs. OSError."""
+
+    def adapt(self, rate: float) -> None:
+        """To what the process does now; not for the handler."""
+
+
+def best_clock(*, dense: bool) -> Clock:
+    """The precise clock where the kernel gives it, else that of ticks. On the main thread.
+
+    ``dense`` looks are worth it for a profile that somebody waits for.
+    """
+    # with ctypes, a thirtieth of a node's start
+    from diag.profilers.perf_clock import PerfClock, refusal
+    from diag.profilers.tick_clock import TickClock
+
+    try:
+        return PerfClock(dense=dense)
+    except OSError as error:
+        return TickClock(refusal(error))

@@ -1,0 +1,93 @@
+"""The precise clock: looks at moments of a thread's CPU time that were drawn, whatever the kernel's tick."""
+
+import errno
+import signal
+import threading
+import time
+from typing import Final
+
+from diag.profilers.perfevent import PerfEvent
+from diag.profilers.strata import Strata
+from diag.profilers.threadclock import thread_cpu
+from diag.profilers.tick_clock import TickClock, TickWatch
+
+#: Looks that make up a sample, where the profile was asked for.
+_LOOKS: Final = 4
+#: CPU seconds between looks at the densest.
+_DENSEST: Final = 1e-3
+
+
+class PerfClock:
+    """Each thread has a perf event. OSError, with ``refusal`` to explain it, where none are to be had.
+
+    Where ``dense``, the threads are looked at more often than the rate: four times in a second on the wall
+    for each sample that is reported in one of CPU, as far as a thread's CPU time is not cut finer than
+    ``_DENSEST``. What is mostly idle uses little CPU in a profile's time, and few looks at that say little.
+    """
+
+    note = "The moments were drawn from each thread's CPU time, by perf events."
+    most = None
+
+    def __init__(self, *, dense: bool) -> None:
+        PerfEvent(threading.get_native_id(), signal.SIGPROF).close()
+        self._dense = dense
+        self._beside = TickClock()
+        self._last = time.monotonic(), time.process_time()
+        self.each: float | None = None
+
+    def watch(self, tid: int, rate: float) -> "PerfWatch | TickWatch":
+        """Of a thread by its kernel id; by a timer where descriptors are short. OSError without either."""
+        try:
+            event = PerfEvent(tid, signal.SIGPROF)
+        except OSError:
+            return self._beside.watch(tid, rate)
+        if self.each is None:
+            self.each = _DENSEST if self._dense else 1 / rate
+        return PerfWatch(self, tid, event)
+
+    def adapt(self, rate: float) -> None:
+        """To the CPU that was used since the last time: there are so many looks on the wall, not more."""
+        then, before = self._last
+        self._last = moment, cpu = time.monotonic(), time.process_time()
+        if self._dense and moment > then:
+            self.each = spaced(rate, (cpu - before) / (moment - then))
+
+
+class PerfWatch:
+    """The looks at one thread."""
+
+    def __init__(self, clock: PerfClock, tid: int, event: PerfEvent) -> None:
+        self._clock = clock
+        self._tid = tid
+        self._event = event
+        now = thread_cpu(tid) or 0.0
+        self._strata = Strata(clock.each or _DENSEST, now)
+        event.arm(self._strata.due - now)
+
+    def charge(self) -> float | None:
+        """Seconds that a look at this moment stands for, 0 before it is due; None when the thread is gone."""
+        now = thread_cpu(self._tid)
+        if now is None:
+            return None
+        seconds = self._strata.charge(now, self._clock.each or _DENSEST)
+        self._event.arm(self._strata.due - now)
+        return seconds
+
+    def close(self) -> None:
+        """There are no more."""
+        self._event.close()
+
+
+def spaced(rate: float, share: float) -> float:
+    """CPU seconds from one look to the next, while the process uses such a share of a processor."""
+    return min(max(share / (_LOOKS * rate), _DENSEST), 1 / rate)
+
+
+def refusal(error: OSError) -> str:
+    """Why there are no perf events, and what to do about it."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            "perf events are not permitted: grant CAP_PERFMON or set kernel.perf_event_paranoid to 1, and in "
+            "a container let its seccomp filter pass perf_event_open"
+        )
+    return f"there are no perf events ({error})"
