@@ -26,6 +26,7 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -257,9 +258,18 @@ class Service:
             "hook": repr(sys.getprofile() or threading.getprofile()),
             "threads": [thread.name for thread in threading.enumerate()],
             "timers": [signal.getitimer(timer)[0] for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL)],
-            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+            "events": perf_events(),
             "handlers": [repr(signal.getsignal(number)) for number in (signal.SIGPROF, signal.SIGALRM)],
         }
+
+
+def perf_events() -> int:
+    """File descriptors of them."""
+    found = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the directory itself
+            found += "perf_event" in str(descriptor.readlink())
+    return found
 
 
 def reply(message: dict[str, Any]) -> None:
