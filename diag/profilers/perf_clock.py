@@ -11,18 +11,19 @@ from diag.profilers.strata import Strata
 from diag.profilers.threadclock import thread_cpu
 from diag.profilers.tick_clock import TickClock, TickWatch
 
-#: Looks that make up a sample, where the profile was asked for.
+#: Looks in a second on the wall for each sample that is reported in a second of CPU. At 99 Hz they leave 0.8
+#: points of noise in ten busy seconds, where as many looks as samples leave 1.6.
 _LOOKS: Final = 4
-#: CPU seconds between looks at the densest.
+#: CPU seconds between looks at the densest. A look takes 15 us of a busy thread, and 45 of one that comes from
+#: sleep with cold caches: so a burst of work in a process that is mostly idle takes 5 % longer at most.
 _DENSEST: Final = 1e-3
 
 
 class PerfClock:
     """Each thread has a perf event. OSError, with ``refusal`` to explain it, where none are to be had.
 
-    Where ``dense``, the threads are looked at more often than the rate: four times in a second on the wall
-    for each sample that is reported in one of CPU, as far as a thread's CPU time is not cut finer than
-    ``_DENSEST``. What is mostly idle uses little CPU in a profile's time, and few looks at that say little.
+    Where ``dense``, threads are looked at more often than samples are reported. What is mostly idle uses
+    little CPU in a profile's time, and at the rate there would be few looks, which say little.
     """
 
     note = "The moments were drawn from each thread's CPU time, by perf events."
