@@ -14,8 +14,8 @@ from diag.profilers.tick_clock import TickClock, TickWatch
 #: Looks in a second on the wall for each sample that is reported in a second of CPU. At 99 Hz they leave 0.8
 #: points of noise in ten busy seconds, where as many looks as samples leave 1.6.
 _LOOKS: Final = 4
-#: CPU seconds between looks at the densest. A look takes 15 us of a busy thread, and 45 of one that comes from
-#: sleep with cold caches: so a burst of work in a process that is mostly idle takes 5 % longer at most.
+#: CPU seconds between looks at the densest. A look takes 15 us of a busy thread, and 45 of one that comes
+#: from sleep with cold caches: so a burst of work in a process that is mostly idle takes 5 % longer at most.
 _DENSEST: Final = 1e-3
 
 
