@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from diag.errors import (
     Compacted,
-    Conflict,
     Damaged,
     MetaError,
     NotInTime,
@@ -28,22 +27,21 @@ from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.applier import Applier
-from diag.replication.beginning import genesis_of, other_cluster
 from diag.replication.cluster_snapshots import ClusterSnapshots, agreed
+from diag.replication.entrance import Entrance
 from diag.replication.facts import snapshot_facts
 from diag.replication.housekeeping import Due, Housekeeping
+from diag.replication.listeners import Listeners
 from diag.replication.machine import Figures, Machine, Outcome
 from diag.replication.proposer import Hints, Proposer
 from diag.replication.read_index import ReadIndex
-from diag.replication.record import BeginSnapshot, LogCommand
-from diag.replication.source import Head
+from diag.replication.record import LogCommand
 from diag.replication.sources import Sources
 from diag.replication.stages import passed
 from diag.replication.successor import Ask, successor
 from diag.replication.tail import Tail
 from diag.replication.view import View
 
-_START_PAUSE = 0.1
 #: Seconds that a stop waits for what was proposed.
 _FINISHING = 2.0
 
@@ -103,7 +101,8 @@ class ClusterLog:
         self._proposer = Proposer(node.node_id, sources, self._hints, self._missed, patience)
         self._snapshots = ClusterSnapshots(store, snapshots, self._submit, clock_ms)
         self._house = Housekeeping(node.node_id, self._applier, self._snapshots, view, ways.compact, due)
-        self._listeners: list[Callable[[Applied], None]] = []
+        self._entrance = Entrance(node.node_id, store, sources, view, self._applier, self._proposer)
+        self._listeners = Listeners()
         self._tasks: list[asyncio.Task[None]] = []
         self._state = "starting"
         self._acknowledged_at = -math.inf
@@ -217,13 +216,7 @@ class ClusterLog:
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
         """Call ``listener`` for each applied command, before its proposer hears of it."""
-        self._listeners.append(listener)
-
-        def unsubscribe() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return unsubscribe
+        return self._listeners.add(listener)
 
     async def _submit(self, command: LogCommand) -> Reply:
         self._check_running()
@@ -245,67 +238,12 @@ class ClusterLog:
         self._tail.miss(revision=revision)
 
     async def _take_up(self) -> None:
-        head = await self._first_head()
-        cluster = self._view.seen.cluster.to_bytes(8, "big")
-        ledger = self._applier.figures.ledger
-        self._check_history(cluster, ledger.cluster, ledger.version, head.version)
-        self._machine.cluster = cluster
+        found = await self._entrance.find()
+        self._machine.cluster = found.cluster
         self._spawn(self._tail.run(), "log-tail")
         self._spawn(self._applier.run(), "log-applier")
-        await self._catch_up(head.version)
-        await self._enter(*([] if head.version else await asyncio.to_thread(self._first_words)))
-
-    async def _first_head(self) -> Head:
-        """Waits as long as its caller: a node that starts first waits for the others."""
-        while True:
-            try:
-                source = self._sources.current
-                try:
-                    head = await source.head()
-                except Unavailable:
-                    self._sources.leave(source)
-                    raise
-                if self._view.seen.cluster:
-                    return head
-            except Unavailable as failure:
-                _log.info("The log cannot be reached yet: %s", failure)
-            await asyncio.sleep(_START_PAUSE)
-
-    async def _catch_up(self, version: int) -> None:
-        """A disk that refuses makes a start wait, as it makes a running node wait."""
-        while True:
-            try:
-                await self._applier.reach(version)
-            except Unavailable:
-                await asyncio.sleep(_START_PAUSE)
-            else:
-                return
-
-    def _check_history(self, cluster: bytes, known: bytes, version: int, head: int) -> None:
-        path = self._store.path
-        if known not in (b"", cluster):
-            raise other_cluster(path, known, cluster)
-        if version > head:
-            raise Damaged(
-                f"{path} holds entry {version} and the log ends with {head}: etcd was restored to an older "
-                "state. Start a new cluster from a backup, so that no write is told twice."
-            )
-
-    def _first_words(self) -> list[LogCommand]:
-        """Of a log that is empty yet: others can join only with a snapshot of what it goes on from."""
-        genesis = genesis_of(self._store)
-        return [] if genesis is None else [genesis, BeginSnapshot()]
-
-    async def _enter(self, *words: LogCommand) -> None:
-        """Another process's entry may come between what is read here and this one's."""
-        for _ in range(3):
-            after, _number = self._applier.figures.ledger.writers.get(self._node.node_id, (b"", 0))
-            try:
-                return await self._proposer.enter(after, *words)
-            except Conflict:
-                if self._applier.figures.ledger.writers.get(self._node.node_id, (b"", 0))[0] == after:
-                    raise
-        raise Conflict(f"Other processes write for node {self._node.node_id}; stop them.")
+        await self._entrance.catch_up(found.version)
+        await self._entrance.enter(found.version)
 
     def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
@@ -350,10 +288,9 @@ class ClusterLog:
         task.result()
 
     def _hear(self, outcomes: Sequence[Outcome], figures: Figures) -> None:
-        listeners = tuple(self._listeners)
         for outcome in outcomes:
-            if listeners and outcome.taken:
-                self._tell(listeners, outcome)
+            if self._listeners and outcome.taken:
+                self._tell(outcome)
             if outcome.author.node_id == self._node.node_id:
                 if outcome.taken:
                     self._acknowledged_at = time.monotonic()
@@ -361,17 +298,11 @@ class ClusterLog:
             if outcome.snapshot is not None:
                 self._snapshots.begin(outcome.snapshot)
 
-    def _tell(self, listeners: Sequence[Callable[[Applied], None]], outcome: Outcome) -> None:
+    def _tell(self, outcome: Outcome) -> None:
         term, node_id, last = outcome.last
         for index, result in enumerate(outcome.results, last - len(outcome.results) + 1):
-            if isinstance(result, MetaError):
-                continue
-            applied = Applied(LogId(term, node_id, index), *result)
-            for listener in listeners:
-                try:
-                    listener(applied)
-                except Exception:  # noqa: BLE001 - one listener must not stop the log
-                    _log.exception("A listener failed")
+            if not isinstance(result, MetaError):
+                self._listeners.tell(Applied(LogId(term, node_id, index), *result))
 
     def _describe(self, state: str) -> ClusterStatus:
         seen, figures = self._view.seen, self._applier.figures

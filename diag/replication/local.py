@@ -27,6 +27,7 @@ from diag.kv.state import Position
 from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
 from diag.replication.facts import snapshot_facts
+from diag.replication.listeners import Listeners
 from diag.replication.stages import Stages, passed
 
 #: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
@@ -78,7 +79,7 @@ class LocalLog:
         self._snapshot_every = snapshot_logs_since_last
         self._inbox: SimpleQueue[list[_Proposal] | None] = SimpleQueue()
         self._gathered: list[_Proposal] = []
-        self._listeners: list[Callable[[Applied], None]] = []
+        self._listeners = Listeners()
         self._committer: threading.Thread | None = None
         self._snapshot_thread: ThreadPoolExecutor | None = None
         self._snapshot_task: asyncio.Task[SnapshotInfo] | None = None
@@ -214,13 +215,7 @@ class LocalLog:
 
     def subscribe(self, listener: Callable[[Applied], None]) -> Callable[[], None]:
         """Call ``listener`` for each applied command, before its proposer hears of it."""
-        self._listeners.append(listener)
-
-        def unsubscribe() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return unsubscribe
+        return self._listeners.add(listener)
 
     def _hand_over(self) -> None:
         if self._gathered:
@@ -291,11 +286,10 @@ class LocalLog:
         applied = figures.applied
         failed = sum(isinstance(result, MetaError) for result in results)
         index = applied.index - (len(results) - failed)
-        listeners = tuple(self._listeners)
-        for result in results if listeners else ():
+        for result in results if self._listeners else ():
             if not isinstance(result, MetaError):
                 index += 1
-                self._tell(listeners, Applied(LogId(applied.term, applied.node_id, index), *result))
+                self._listeners.tell(Applied(LogId(applied.term, applied.node_id, index), *result))
         self._figures = figures
         self._pending -= len(proposals)
         self._failed += failed
@@ -309,13 +303,6 @@ class LocalLog:
             else:
                 done.set_result((result[0], stages))
         self._snapshot_if_due()
-
-    def _tell(self, listeners: Sequence[Callable[[Applied], None]], applied: Applied) -> None:
-        for listener in listeners:
-            try:
-                listener(applied)
-            except Exception:  # noqa: BLE001 - the entry is applied, and the others are to hear of it
-                _log.exception("A listener of the log failed at entry %d", applied.log_id.index)
 
     def _snapshot_if_due(self) -> None:
         since = self._figures.applied.index - (0 if self._latest is None else self._latest.index)
