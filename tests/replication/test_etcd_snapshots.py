@@ -98,6 +98,7 @@ async def test_a_forked_state_serves_no_more_until_it_is_replaced(tmp_path: Path
         assert not made[0].log.failed.done()
         assert not made[1].log.failed.done()
         await made[2].log.stop()
+        await until_async(lambda: made[0].compactions and made[1].compactions)
         memory.compacted = 0
         fresh = make(tmp_path / "fresh", memory, 3, 3)
         await fresh.log.start()
