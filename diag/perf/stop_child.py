@@ -11,6 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
 
 import uvloop
@@ -124,6 +125,7 @@ _CALLERS: Final = (_first, _second, _third)
 
 async def run() -> None:
     """Do as asked until the input ends."""
+    import_module("diag.node")  # memray patches whatever library is loaded, so those of a node are
     profilers, beat = Profilers(ProfileLock()), Beat()
     beating = asyncio.create_task(beat.run())
     while line := await asyncio.to_thread(sys.stdin.readline):
