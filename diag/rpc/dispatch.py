@@ -114,8 +114,10 @@ class Dispatcher:
             ok = False
             failure = None
             try:
+                metadata = context.invocation_metadata()
+                _adopt_id(metadata)
                 if check is not None:
-                    check(context.invocation_metadata())
+                    check(metadata)
                 reply = (await method(parse(payload), context)).SerializeToString()
                 _check_size(reply, limit)
                 await _advise(context, advice)
@@ -192,8 +194,10 @@ class Dispatcher:
             ok = False
             failure = None
             try:
+                metadata = context.invocation_metadata()
+                _adopt_id(metadata)
                 if check is not None:
-                    check(context.invocation_metadata())
+                    check(metadata)
                 sink = _ContextSink(context, metrics, limit, advice)
                 await method(decode(incoming), sink)
                 await sink.advise()
@@ -271,6 +275,13 @@ def _nobody(payload: bytes, metadata: Metadata | None, started: float, ok: bool,
 def leader_trailers(error: MetaError) -> Metadata:
     """Where to go instead, for a client whose node does not lead."""
     return ((LEADER_KEY, error.leader),) if isinstance(error, NotLeader) and error.leader else ()
+
+
+def _adopt_id(metadata: Metadata | None) -> None:
+    """Log lines and profiles name a request as its client does. Calls are many: no id is made up."""
+    given = id_of(metadata)
+    if given is not None:
+        begin_request(given)
 
 
 async def _refuse(
