@@ -21,7 +21,7 @@ from diag.admin import queries
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.roles import CALLER, Caller, Role
 from diag.admin.tunnel import OF_A_PEER, vouch
-from diag.errors import InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
+from diag.errors import InvalidRequest, MetaError, NotFound, NotInTime, ProfilerBusy, Unavailable
 from diag.logs.request_id import HEADER, current_request
 from diag.replication import Answer, NodeAddress, OrderedLog, Peers, Question
 
@@ -132,7 +132,8 @@ class Relay:
     async def hear(self, node: NodeAddress, question: Question, within: float) -> Heard:
         """The whole answer within ``within`` seconds.
 
-        One that is an error is raised: what is not there as NotFound, the rest as Unavailable.
+        One that is an error is raised: what is not there as NotFound, a profiler that is taken as
+        ProfilerBusy, the rest as Unavailable.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
@@ -146,8 +147,7 @@ class Relay:
         finally:
             await _closed(answer.body)
         if answer.status >= 400:
-            kind = NotFound if answer.status == NotFound.http_status else Unavailable
-            raise kind(_sentence(content) or f"HTTP status {answer.status}")
+            raise _refusal(answer, _sentence(content) or f"HTTP status {answer.status}")
         return Heard(answer.status, dict(answer.headers), content)
 
     async def everyone(
@@ -239,6 +239,13 @@ async def _closed(body: AsyncIterator[bytes]) -> None:
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()
+
+
+def _refusal(answer: Answer, sentence: str) -> MetaError:
+    after = answer.headers.get("retry-after")
+    if answer.status == ProfilerBusy.http_status and after is not None:
+        return ProfilerBusy(sentence, float(after))
+    return NotFound(sentence) if answer.status == NotFound.http_status else Unavailable(sentence)
 
 
 def _late(node: NodeAddress, seconds: float) -> NotInTime:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from diag.admin.relay import Heard, Relay, question_of_node
-from diag.errors import MetaError, Unavailable
+from diag.errors import MetaError, ProfilerBusy, Unavailable
 from diag.profilers.capture import Capture
 from diag.replication import NodeAddress, Question
 
@@ -34,7 +34,8 @@ async def take(
 ) -> Taken:
     """One profile of each node; ``question`` asks for folded stacks.
 
-    When no node delivers: the error of the only node there is, else Unavailable with what each said.
+    When no node delivers: the error of the only node there is, else what each said, as ProfilerBusy where all
+    are that, and as Unavailable.
     """
 
     async def there(node: NodeAddress) -> Capture:
@@ -49,11 +50,18 @@ async def take(
         else:
             captures[node.node_id] = result
     if not captures:
-        if len(missing) == 1:
-            raise missing[0][1]
-        reasons = " ".join(f"Node {node.node_id}: {error}" for node, error in missing)
-        raise Unavailable(f"No node delivered a profile. {reasons}")
+        raise _nothing(missing)
     return Taken(captures, missing)
+
+
+def _nothing(missing: Sequence[tuple[NodeAddress, MetaError]]) -> MetaError:
+    if len(missing) == 1:
+        return missing[0][1]
+    reasons = " ".join(f"Node {node.node_id}: {error}" for node, error in missing)
+    waits = [error.retry_after for _, error in missing if isinstance(error, ProfilerBusy)]
+    if len(waits) == len(missing):
+        return ProfilerBusy(f"Every node is busy with another profile. {reasons}", max(waits))
+    return Unavailable(f"No node delivered a profile. {reasons}")
 
 
 class Every:

@@ -144,6 +144,18 @@ async def test_when_no_node_delivers_each_reason_is_told(cluster: Cluster) -> No
 
 
 @pytest.mark.anyio
+async def test_all_nodes_that_are_busy_answer_as_one_that_is(cluster: Cluster) -> None:
+    busy = asyncio.create_task(cluster.first.http.get(CPU, params={**WALL, "seconds": "60"}))
+    await until_async(lambda: all(node.lock.holder() is not None for node in cluster.nodes.values()))
+    response = await cluster.nodes[2].http.get(CPU, params=WALL)
+    assert response.status_code == 409, response.text
+    assert response.text.startswith("Every node is busy with another profile. Node 1: One profile runs at")
+    assert 1 <= int(response.headers["retry-after"]) <= 62
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+@pytest.mark.anyio
 async def test_a_zip_holds_each_node_s_own_picture(cluster: Cluster) -> None:
     cluster.peers.down = {3}
     response = await cluster.first.http.get(CPU, params={**WALL, "format": "zip"})
