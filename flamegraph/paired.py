@@ -90,8 +90,9 @@ class Plan:
 
     `looks` are the numbers of pairs after which a verdict may be given, the last one the most there will be.
     Growth up to `floor` is none to speak of (0.02 is 2 %). `alpha` is the chance that any test of a suite
-    fails at any look though none costs more; `missed` that one test passes at any look though it costs more
-    than the floor. Both are spent in proportion to the pairs of a look. Raises OptionError for no plan.
+    fails at any look though none costs more, spent in proportion to the pairs of a look; `missed` that one
+    test passes at any look though it costs more than the floor, spent equally, so that most of what costs no
+    more passes early. Raises OptionError for no plan.
     """
 
     looks: tuple[int, ...] = (10, 20, 40)
@@ -109,7 +110,7 @@ class Plan:
                 raise OptionError(f"{name} is {chance:g}; it must be above 0 and below 0.5.")
 
     def share(self, count: int) -> float:
-        """The part of the chances of error that is spent on a look at `count` pairs.
+        """The part of alpha that is spent on a look at `count` pairs.
 
         After an interrupt there may be fewer pairs than a look needs: they are judged as that look, which
         then will not take place.
@@ -149,11 +150,12 @@ def permutation_p(pairs: Pairs, floor: float = 0.02) -> float:
 def unfit(aa_pairs: Pairs, plan: Plan) -> str | None:
     """Why a machine on which the same code was measured as base and as head cannot judge; None when it can.
 
-    It cannot when the difference is more than chance and more than half of the floor.
+    It cannot when the difference is more than chance, with `alpha` for this look alone, and more than half
+    of the floor.
     """
     either = 2 * min(permutation_p(aa_pairs, 0.0), permutation_p(aa_pairs.swapped(), 0.0))
     seen = effect(aa_pairs)
-    if either > plan.alpha * plan.share(len(aa_pairs)) or abs(math.log(seen.ratio)) <= plan.floor / 2:
+    if either > plan.alpha or abs(math.log(seen.ratio)) <= plan.floor / 2:
         return None
     return (
         f"The same code measured as both sides differs by {abs(seen.ratio - 1):.1%} "
@@ -183,7 +185,7 @@ def judge_suite(
 
 
 def _judgement(pairs: Pairs, p: float, plan: Plan, obstacle: str | None) -> Judgement:
-    seen = effect(pairs, 1 - 2 * plan.missed * plan.share(len(pairs)))
+    seen = effect(pairs, 1 - 2 * plan.missed / len(plan.looks))
     verdict = _verdict(seen, p, plan)
     if obstacle is not None:
         return Judgement(Verdict.UNCLEAR, seen, p, obstacle)

@@ -165,6 +165,12 @@ def test_each_look_spends_its_share_of_alpha() -> None:
     assert plan.share(100) == plan.share(40)
 
 
+def test_each_look_may_miss_as_much_as_any_other() -> None:
+    plan = Plan(looks=(10, 20, 40), missed=0.06)
+    for look in plan.looks:
+        assert judge(_noisy(look, 1.0, 0.01), None, plan).effect.confidence == pytest.approx(0.96)
+
+
 # Noise as a machine makes it: so many factors one after the other, on whichever side is measured then.
 
 

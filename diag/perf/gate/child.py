@@ -1,8 +1,9 @@
 """The process that is measured: ``python -P child.py serve ...`` runs a side's own ``diag`` package.
 
 Run by its path, so that both sides are started by one program, whether or not their package has this file.
-``DIAG_PERF_CORE`` pins it to a core, ``DIAG_PERF_INJECT`` slows one function down. ``DIAG_PERF_MEMRAY`` names
-the file that takes its allocations from its start on, ``DIAG_PERF_BOOT_PROFILE`` one for its boot's stacks.
+``DIAG_PERF_CORES`` keeps it on those cores, ``DIAG_PERF_INJECT`` slows one function down.
+``DIAG_PERF_MEMRAY`` names the file that takes its allocations from its start on, ``DIAG_PERF_BOOT_PROFILE``
+one for its boot's stacks.
 """
 
 import contextlib
@@ -15,9 +16,9 @@ from typing import Any
 
 def main() -> None:
     """Ends as the command does, with SystemExit."""
-    core = os.environ.get("DIAG_PERF_CORE")
-    if core:
-        os.sched_setaffinity(0, {int(core)})
+    cores = os.environ.get("DIAG_PERF_CORES")
+    if cores:
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     with contextlib.ExitStack() as stack:
         capture = os.environ.get("DIAG_PERF_MEMRAY")
         if capture:

@@ -38,7 +38,7 @@ def main(out: Path, seconds: float, with_hogs: int) -> None:
         "python": platform.python_version(),
         "arms": ", ".join(ARMS),
         "slowed": f"{VARIABLE}={FUNCTION}:SHARE",
-        "costs": "CPU seconds of the server a request, the 10 % quantile over the slices of one process",
+        "costs": "CPU seconds of the server a request, the median over the slices of one process",
     }
     Recording(about, rounds).write(out)
     click.echo(f"{out}: {len(rounds)} rounds")

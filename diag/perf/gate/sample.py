@@ -1,14 +1,22 @@
 """One round: a fresh process of each arm, and what each benchmark costs it.
 
 The arms stand side by side and take turns slice by slice, in an order drawn by lot each time: what the
-machine does in these seconds meets all of them alike.
+machine does in these seconds meets all of them alike. The cost of a process is the median of its slices.
+
+Measured on two cores, of `put`: a slice varies by a tenth, and fresh processes of the same code by nothing
+that could be told beside it. So what counts is the number of slices in all, and a boot costs as much time as
+a hundred. With a hundred slices the medians of two processes differ by 1.6 % (standard deviation), beside two
+processes that compute by 1.8 %; with 20 by 2.8 %. The 10 % quantile, with 20 by 5.5 %: it is for what stands
+alone, not for what takes turns.
 """
 
 import random
+import time
 from asyncio import Runner
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from statistics import median
 from typing import Final, TypeVar
 
 import grpc.aio
@@ -17,20 +25,22 @@ import uvloop
 
 from diag.errors import MetaError
 from diag.perf.engine import Engine, run_script
-from diag.perf.gate.station import Station, cpu_seconds, peak_bytes
+from diag.perf.gate.station import Station, cpu_seconds, peak_bytes, together
 from diag.perf.gate.suite import Costs, Crashed
 from diag.perf.gate.workloads import WORKLOADS, Target, Workload, hold, words_of
 from diag.perf.node_process import NodeProcess
 from diag.perf.sql import short_script
 from diag.rpc.client import MetaClient
-from flamegraph.stats import quantile
 
 BOOT: Final = "boot"
 MEMORY_AT_REST: Final = "memory at rest"
 MEMORY_UNDER_LOAD: Final = "memory under load"
 MEMORY: Final = (MEMORY_AT_REST, MEMORY_UNDER_LOAD)
-#: The share of a process's slices at or below its cost: the slices that were disturbed least.
-_LOW: Final = 0.1
+#: What an arm has in a round, in seconds: for one workload at most, and for all of them together.
+_WORKLOAD_SECONDS: Final = 0.45
+_ROUND_SECONDS: Final = 2.4
+#: Slices that count, at the least, however long one takes.
+_LEAST_SLICES: Final = 2
 _TIMEOUT: Final = 30.0
 
 #: Every benchmark: CPU seconds for one of these, or bytes.
@@ -58,27 +68,41 @@ def measure(
     runner: Runner, stations: Sequence[Station], wanted: Collection[str], lot: random.Random
 ) -> list[Costs]:
     """The cost of each wanted benchmark to each station, in one round. Raises Crashed."""
-    boots: dict[str, list[float]] = {station.label: [] for station in stations}
-    with ExitStack() as stack, ThreadPoolExecutor(max_workers=1) as beside:
-        nodes = {}
-        order = shuffled(stations, lot)
-        for station, other in zip(order, [*order[1:], order[0]], strict=True):
-            # A second process of each arm boots on the other core, beside another arm's.
-            booting = beside.submit(other.boot) if BOOT in wanted else None
-            node = nodes[station.label] = stack.enter_context(station.fresh())
-            boots[station.label].append(cpu_seconds(node.pid))
-            if booting is not None:
-                boots[other.label].append(booting.result())
-        rest = {label: peak_bytes(node.pid) for label, node in nodes.items()}
-        loaded = runner.run(_loaded(stations, nodes, wanted, lot))
-        peak = {label: peak_bytes(node.pid) for label, node in nodes.items()}
-    found = []
-    for station in stations:
-        label = station.label
-        costs = {BOOT: min(boots[label]), **loaded[label]}
-        costs |= {MEMORY_AT_REST: float(rest[label]), MEMORY_UNDER_LOAD: float(peak[label])}
-        found.append({name: cost for name, cost in costs.items() if name in wanted})
-    return found
+    order = shuffled(stations, lot)
+    costs: dict[str, Costs] = {station.label: {} for station in stations}
+    with ExitStack() as stack:
+        if BOOT in wanted:
+            nodes, boots = _booted(order, stack)
+            _note(costs, BOOT, boots)
+        else:
+            nodes = stack.enter_context(together(order))
+        _note(costs, MEMORY_AT_REST, {label: peak_bytes(node.pid) for label, node in nodes.items()})
+        runner.run(_load(stations, nodes, wanted, lot, costs))
+        _note(costs, MEMORY_UNDER_LOAD, {label: peak_bytes(node.pid) for label, node in nodes.items()})
+    return [
+        {name: cost for name, cost in costs[station.label].items() if name in wanted} for station in stations
+    ]
+
+
+def _booted(order: Sequence[Station], stack: ExitStack) -> tuple[dict[str, NodeProcess], dict[str, float]]:
+    """A process of each, booted one after the other, and the CPU time of the cheaper of two boots.
+
+    A second process of each arm boots on the other core, beside another arm's.
+    """
+    nodes: dict[str, NodeProcess] = {}
+    boots: dict[str, float] = {}
+    beside = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+    for station, other in zip(order, [*order[1:], order[0]], strict=True):
+        booting = beside.submit(other.boot)
+        node = nodes[station.label] = stack.enter_context(station.fresh())
+        for label, cost in ((station.label, cpu_seconds(node.pid)), (other.label, booting.result())):
+            boots[label] = min(cost, boots.get(label, cost))
+    return nodes, boots
+
+
+def _note(costs: Mapping[str, Costs], name: str, found: Mapping[str, float]) -> None:
+    for label, cost in found.items():
+        costs[label][name] = float(cost)
 
 
 async def _fill(node: NodeProcess) -> None:
@@ -86,10 +110,14 @@ async def _fill(node: NodeProcess) -> None:
         await hold(client)
 
 
-async def _loaded(
-    stations: Sequence[Station], nodes: Mapping[str, NodeProcess], wanted: Collection[str], lot: random.Random
-) -> dict[str, Costs]:
-    costs: dict[str, Costs] = {station.label: {} for station in stations}
+async def _load(
+    stations: Sequence[Station],
+    nodes: Mapping[str, NodeProcess],
+    wanted: Collection[str],
+    lot: random.Random,
+    costs: Mapping[str, Costs],
+) -> None:
+    workloads = [workload for workload in WORKLOADS if workload.name in wanted]
     async with AsyncExitStack() as stack:
         arms = [
             Arm(
@@ -99,11 +127,9 @@ async def _loaded(
             )
             for station in stations
         ]
-        for workload in WORKLOADS:
-            if workload.name in wanted:
-                for arm, cost in zip(arms, await _costs(workload, arms, lot), strict=True):
-                    costs[arm.station.label][workload.name] = cost
-    return costs
+        for workload in workloads:
+            seconds = len(arms) * min(_WORKLOAD_SECONDS, _ROUND_SECONDS / len(workloads))
+            _note(costs, workload.name, await _costs(workload, arms, lot, seconds))
 
 
 class Arm:
@@ -122,15 +148,19 @@ class Arm:
             return (cpu_seconds(self._node.pid) - before) / done
 
 
-async def _costs(workload: Workload, arms: Sequence[Arm], lot: random.Random) -> list[float]:
-    """Of each arm, its low quantile; the first slice warms up."""
-    found: dict[Arm, list[float]] = {arm: [] for arm in arms}
-    for turn in range(workload.slices + 1):
+async def _costs(
+    workload: Workload, arms: Sequence[Arm], lot: random.Random, seconds: float
+) -> dict[str, float]:
+    """The median of each arm's slices, as many as fit into the time; the first slice warms up."""
+    found: dict[str, list[float]] = {arm.station.label: [] for arm in arms}
+    turn, until = 0, time.monotonic() + seconds
+    while turn <= _LEAST_SLICES or time.monotonic() < until:
         for arm in shuffled(arms, lot):
             cost = await arm.slice(workload, turn)
             if turn:
-                found[arm].append(cost)
-    return [quantile(found[arm], _LOW) for arm in arms]
+                found[arm.station.label].append(cost)
+        turn += 1
+    return {label: median(costs) for label, costs in found.items()}
 
 
 @asynccontextmanager

@@ -32,8 +32,8 @@ CALIBRATION: Final = 0.015
 _TRIALS: Final = 300
 _LIVE_TRIALS: Final = 30
 _HOGS: Final = 2
-#: Pairs of base against itself in a trial, as many as the gate measures.
-_AGAIN_PAIRS: Final = 20
+#: Pairs of base against itself in a trial, as many as the gate measures between the first two looks.
+_AGAIN_PAIRS: Final = Plan().looks[1] - Plan().looks[0]
 _SEED: Final = 20
 _FILE_WIDTH: Final = 170
 _CANNOT_RUN: Final = 2
@@ -45,11 +45,12 @@ Draw = Callable[[random.Random], tuple[Pairs, Pairs]]
 def decide(pairs: Pairs, again: Pairs, plan: Plan) -> Judgement:
     """The judgement as the gate comes to it: at the first look that decides, or else at the last.
 
-    At the first of all it may only pass: base has not met itself often enough for a fail.
+    At the first of all it may only pass: base has not met itself yet.
     """
     for look in plan.looks:
-        judged = judge(pairs.first(look), again.first(look), plan)
-        final = (Verdict.PASS,) if look == plan.looks[0] else (Verdict.PASS, Verdict.FAIL)
+        first = look == plan.looks[0]
+        judged = judge(pairs.first(look), None if first else again, plan)
+        final = (Verdict.PASS,) if first else (Verdict.PASS, Verdict.FAIL)
         if judged.verdict in final:
             break
     return judged

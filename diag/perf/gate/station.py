@@ -7,8 +7,8 @@ engine outlives the processes: it finds each one at the same address, with the r
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from diag.errors import Unavailable
@@ -39,14 +39,16 @@ class Station:
             "PYTHONPATH": str(build.site),
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "DIAG_PERF_CORE": "" if core is None else str(core),
+            "DIAG_PERF_CORES": "" if core is None else str(core),
             "DIAG_PERF_INJECT": "",
             **environment,
         }
         self.node = self._node(directory, {})
         # Where this process is, which waits meanwhile.
         elsewhere = "" if core is None else str(min(os.sched_getaffinity(0)))
-        self._spare = self._node(directory / "spare", {"DIAG_PERF_CORE": elsewhere})
+        self._core = core
+        self._anywhere = {} if core is None else {"DIAG_PERF_CORES": f"{core},{elsewhere}"}
+        self._spare = self._node(directory / "spare", {"DIAG_PERF_CORES": elsewhere})
 
     def connect(self, engine: Engine) -> None:
         """Start a query engine on the process that runs; it stays until ``close``."""
@@ -68,9 +70,8 @@ class Station:
     @contextmanager
     def fresh(self, extra: Mapping[str, str] | None = None) -> Iterator[NodeProcess]:
         """A new healthy process; killed on exit. Raises Crashed when it does not start."""
-        node = self._node(self.directory, extra) if extra else self.node
-        node.admin, node.grpc, node.raft = self.node.admin, self.node.grpc, self.node.raft
-        with self._running(node):
+        with self._running(self._at_home(extra)) as node:
+            self.wait_for(node)
             yield node
 
     def boot(self) -> float:
@@ -78,20 +79,47 @@ class Station:
 
         Raises Crashed when it does not start.
         """
-        with self._running(self._spare):
-            return cpu_seconds(self._spare.pid)
+        with self._running(self._spare) as node:
+            self.wait_for(node)
+            return cpu_seconds(node.pid)
 
     @contextmanager
-    def _running(self, node: NodeProcess) -> Iterator[None]:
+    def booting(self) -> Iterator[NodeProcess]:
+        """A new process that boots on any core, beside others; ``settle`` it before it is measured."""
+        with self._running(self._at_home(self._anywhere)) as node:
+            yield node
+
+    def settle(self, node: NodeProcess) -> None:
+        """Wait until it is healthy, and keep it on the station's core from then on. Raises Crashed."""
+        self.wait_for(node)
+        if self._core is not None:
+            for thread in Path(f"/proc/{node.pid}/task").iterdir():
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.sched_setaffinity(int(thread.name), {self._core})
+
+    def wait_for(self, node: NodeProcess) -> None:
+        """Until it is healthy. Raises Crashed when it does not start."""
+        try:
+            node.wait_until_healthy()
+        except Unavailable as error:
+            raise Crashed(self.label, "boot", str(error)) from error
+
+    def _at_home(self, extra: Mapping[str, str] | None) -> NodeProcess:
+        """A node at the station's addresses."""
+        if not extra:
+            return self.node
+        node = self._node(self.directory, extra)
+        node.admin, node.grpc, node.raft = self.node.admin, self.node.grpc, self.node.raft
+        return node
+
+    @contextmanager
+    def _running(self, node: NodeProcess) -> Iterator[NodeProcess]:
         raft_dir = node.directory / "raft"
         shutil.rmtree(raft_dir, ignore_errors=True)
         shutil.copytree(self.directory / _SEED, raft_dir)
+        node.launch()
         try:
-            node.start()
-        except Unavailable as error:
-            raise Crashed(self.label, "boot", str(error)) from error
-        try:
-            yield
+            yield node
         finally:
             if node.runs:
                 node.kill()
@@ -103,6 +131,16 @@ class Station:
             environment=self._fixed | dict(extra or {}),
             scratch=self.directory,
         )
+
+
+@contextmanager
+def together(stations: Sequence[Station]) -> Iterator[dict[str, NodeProcess]]:
+    """A fresh process of each by label, booted all at once on all cores; killed on exit. Raises Crashed."""
+    with ExitStack() as stack:
+        nodes = {station.label: stack.enter_context(station.booting()) for station in stations}
+        for station in stations:
+            station.settle(nodes[station.label])
+        yield nodes
 
 
 def cpu_seconds(pid: int) -> float:

@@ -11,7 +11,7 @@ from flamegraph.paired import Pairs, Plan, Verdict, judge_suite, unfit
 
 BASE: Final = "base"
 HEAD: Final = "head"
-#: Base a second time: where the two differ, the machine is unfit.
+#: Base a second time, from the first look to the second: where the two differ, the machine is unfit.
 AGAIN: Final = "base again"
 
 #: Cost by benchmark, of one arm in one round.
@@ -21,6 +21,9 @@ Measure = Callable[[Sequence[str], Collection[str]], Sequence[Costs]]
 #: Told after every round: the results so far, the number of rounds, and seconds.
 Watcher = Callable[[Sequence[Result], int, float], None]
 
+_NOT_SANE: Final = (
+    "Head seems to cost more; base has not been measured against itself often enough to say so."
+)
 _NOT_MEASURED: Final = "Nothing was measured before the end."
 
 
@@ -83,7 +86,7 @@ class Suite:
                 continue
             judgement = judged[name]
             again = _pairs(self._same[name]) if self._same[name] else None
-            obstacle = unfit(again, self._plan) if again else None
+            obstacle = self._obstacle(judgement.verdict, again)
             if obstacle is not None:
                 judgement = replace(judgement, verdict=Verdict.UNCLEAR, reason=obstacle)
             found.append(
@@ -93,8 +96,14 @@ class Suite:
             )
         return found
 
+    def _obstacle(self, verdict: Verdict, again: Pairs | None) -> str | None:
+        """Why the verdict is not to be believed, or not yet; None when it is."""
+        if verdict is Verdict.FAIL and not self._is_sane:
+            return _NOT_SANE
+        return unfit(again, self._plan) if again else None
+
     def _round(self) -> None:
-        arms = [BASE, HEAD] if self._is_sane else [BASE, HEAD, AGAIN]
+        arms = [BASE, HEAD, AGAIN] if self._meets_itself else [BASE, HEAD]
         try:
             base, head, *same = self._measure(arms, self._open)
         except Crashed as crash:
@@ -107,8 +116,14 @@ class Suite:
                 self._same[name].append((base[name], same[0][name]))
 
     @property
+    def _meets_itself(self) -> bool:
+        """Whether base is measured against itself: what passes at the first look needs none of it."""
+        first, *later = self._plan.looks
+        return self.rounds < first if not later else first <= self.rounds < later[0]
+
+    @property
     def _is_sane(self) -> bool:
-        """Whether base has met itself often enough: fewer pairs than at the second look never tell enough."""
+        """Whether base has met itself as often as it will."""
         return self.rounds >= self._plan.looks[min(1, len(self._plan.looks) - 1)]
 
     def _close_decided(self) -> None:

@@ -78,10 +78,19 @@ def test_what_is_decided_is_measured_no_more() -> None:
     assert len({names for _, names in machine.asked}) > 1
 
 
-def test_base_is_measured_against_itself_until_the_second_look() -> None:
+def test_base_is_measured_against_itself_between_the_first_look_and_the_second() -> None:
     machine = Machine(noise=0.2)
     run(machine, "put")
-    assert [labels for labels, _ in machine.asked] == [(BASE, HEAD, AGAIN)] * 20 + [(BASE, HEAD)] * 20
+    looks = [(BASE, HEAD)] * 10 + [(BASE, HEAD, AGAIN)] * 10 + [(BASE, HEAD)] * 20
+    assert [labels for labels, _ in machine.asked] == looks
+
+
+def test_no_head_fails_before_base_has_met_itself() -> None:
+    machine = Machine({(HEAD, "put"): 1.5})
+    told: list[Verdict | None] = []
+    suite = Suite({"put": "request"}, machine, plan=PLAN, seconds=60)
+    suite.run(lambda results, rounds, seconds: told.append(results[0].verdict))
+    assert told == [Verdict.UNCLEAR] * 19 + [Verdict.FAIL]
 
 
 def test_a_base_that_differs_from_itself_is_no_measure() -> None:
