@@ -276,6 +276,7 @@ class Node:
             version=self.version(),
             clock_ms=_clock_ms,
             configured=_address_of(config),
+            tokens=self._guard.tokens_fault,
             directories=(raft.raft_dir, config.file_log().dir),
             snapshot_every=raft.snapshot_logs_since_last,
         )
@@ -325,7 +326,8 @@ def _course(engine: Engine) -> Course:
     if not isinstance(engine, ClusterEngine):
         return Course(Standing)
     return Course(
-        lambda: standing_of(engine.seen, engine.member_state), lambda: etcd_memory(engine.member_state)
+        lambda: standing_of(engine.seen, engine.member_state, engine.log.handed_over),
+        lambda: etcd_memory(engine.member_state),
     )
 
 

@@ -62,6 +62,10 @@ class Guard:
         """Whether there is anything to log in with."""
         return bool(self._tokens or self._token or self._token_file)
 
+    def tokens_fault(self) -> str | None:
+        """Why the tokens file as it is now is not used; None when it is, and where there is none."""
+        return None if self._tokens is None else self._tokens.fault()
+
     async def __call__(self, request: Request) -> None:
         """As a dependency of every route: Forbidden, Unauthenticated or TooManyTries with the reason."""
         rule = rule_of(request.method, request.scope["route"].path)

@@ -143,6 +143,11 @@ class TokensFile:
                 found = token
         return found
 
+    def fault(self) -> str | None:
+        """Why the file as it is now is not used, with its name; None when it is."""
+        self._look()
+        return None if self._complaint is None else f"{self._path}: {self._complaint}"
+
     def _look(self) -> None:
         try:
             stamp = self._stamp()
@@ -150,7 +155,11 @@ class TokensFile:
                 return
             self._seen = stamp
             self._tokens = self._read()
-        except (OSError, ConfigError, UnicodeDecodeError) as error:
+        except OSError as error:
+            self._seen = None  # what is moved back, or may be read again, is as old as it was
+            self._complain(_why(error))
+            return
+        except (ConfigError, UnicodeDecodeError) as error:
             self._complain(_why(error))
             return
         self._complaint = None

@@ -7,12 +7,13 @@ from diag.replication.view import Seen
 ETCD = "the etcd process beside it"
 
 
-def standing_of(seen: Seen, state: MemberState) -> Standing:
-    """Counts as this node's member and its supervisor have them."""
+def standing_of(seen: Seen, state: MemberState, handed_over: int) -> Standing:
+    """Counts as this node's member and its supervisor have them; ``handed_over`` is its log's own."""
     nodes = {member_id: node_id for node_id, member_id in seen.member_of}
     peers = seen.facts.peers.items()
     return Standing(
         leader_changes=seen.facts.leader_changes,
+        handed_over=handed_over,
         restarts=state.restarts,
         lost={nodes[member]: peer.lost for member, peer in peers if member in nodes},
     )

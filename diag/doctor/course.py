@@ -26,9 +26,13 @@ _BLOCK: Final = 64
 
 
 class Standing(NamedTuple):
-    """What comes and goes in a cluster, counted since some start. ``lost`` are connections, by node."""
+    """What comes and goes in a cluster, counted since some start. ``lost`` are connections, by node.
+
+    ``handed_over`` is how often this node gave leadership away by order; all nodes see each such change.
+    """
 
     leader_changes: int = 0
+    handed_over: int = 0
     restarts: int = 0
     lost: Mapping[int, int] = {}
 
@@ -99,6 +103,7 @@ class Course:
         return Lately(
             seconds=looks[-1].at - looks[0].at,
             leader_changes=_since(first.leader_changes, last.leader_changes),
+            handed_over=_since(first.handed_over, last.handed_over),
             restarts=_since(first.restarts, last.restarts),
             lost=tuple(
                 (node_id, _since(first.lost.get(node_id, 0), now)) for node_id, now in last.lost.items()

@@ -101,10 +101,14 @@ class Growth(Told):
 
 
 class Lately(Told):
-    """What came and went in the last ``seconds``: leaders, the etcd process, and connections lost by node."""
+    """What came and went in the last ``seconds``: leaders, the etcd process, and connections lost by node.
+
+    ``handed_over``: leadership that the node gave away by order.
+    """
 
     seconds: Seconds = 0.0
     leader_changes: Count = 0
+    handed_over: Count = 0
     restarts: Count = 0
     lost: tuple[tuple[int, int], ...] = ()
 
@@ -114,6 +118,7 @@ class NodeFacts(Told):
 
     ``members`` are those it knows. ``failed`` says why it serves no more, ``tracing`` why py-spy may not read
     the process, and ``sampling_hz`` is the fastest that py-spy samples with as many ``threads``.
+    ``tokens`` says why the tokens file as it is now is not used.
     ``snapshot_every`` is in entries, ``loop_lag`` the worst of the last ten seconds. ``memory_followed``: the
     node can tell at any time which function holds how much.
     """
@@ -134,6 +139,7 @@ class NodeFacts(Told):
     snapshot: Held | None = None
     snapshot_every: Count = 0
     failed: str | None = None
+    tokens: str | None = None
     disks: tuple[Disk, ...] = ()
     writing: Writing = Writing()
     etcd: Etcd | None = None

@@ -32,7 +32,7 @@ class Sources:
     """Where a node's facts come from. ``directories`` are those whose disks matter; the first is written to.
 
     ``etcd`` is given the patience in seconds; None on a node of its own. ``failed`` says why it serves no
-    more.
+    more, ``tokens`` why the tokens file as it is now is not used.
     """
 
     log: OrderedLog
@@ -44,6 +44,7 @@ class Sources:
     snapshot_every: int
     etcd: Callable[[float], Awaitable[Etcd]] | None = None
     failed: Callable[[], str | None] = lambda: None
+    tokens: Callable[[], str | None] = lambda: None
     watch: StandstillWatch
     course: Course
     memory_followed: Callable[[], bool] = lambda: False
@@ -79,6 +80,7 @@ class SelfReport:
             snapshot=_held(status),
             snapshot_every=known.snapshot_every,
             failed=known.failed(),
+            tokens=known.tokens(),
             disks=_disks(known.directories),
             writing=writing,
             etcd=etcd,

@@ -106,6 +106,8 @@ class ClusterLog:
         self._tasks: list[asyncio.Task[None]] = []
         self._state = "starting"
         self._acknowledged_at = -math.inf
+        #: How often somebody ordered that leadership goes from here to another: no fault made it change.
+        self.handed_over = 0
         self._last_status: ClusterStatus | None = None
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[MetaError] = loop.create_future()  # failed or stopped
@@ -190,6 +192,7 @@ class ClusterLog:
             await self._ways.move_leader(member)
         except NotInTime:
             raise NotInTime(f"Node {chosen} did not take the leadership in time; is it up?") from None
+        self.handed_over += 1
         return Transfer(this, chosen, voters)
 
     def status(self) -> ClusterStatus:

@@ -100,8 +100,28 @@ def test_it_is_read_again_when_it_changed_and_a_broken_one_keeps_the_last(
         breaking()
         for _ in range(3):
             assert file.find(HASH) == found, "a slip of the editor locks nobody out"
+        assert str(file.fault()).startswith(f"{path}: ")
     told = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert len(told) == 3, "each fault is told once"
     assert all("the last good one holds" in line for line in told)
     path.write_text("")
     assert file.find(HASH) is None
+    assert file.fault() is None
+
+
+def test_a_file_that_is_moved_away_and_back_is_no_fault_any_more(tmp_path: Path) -> None:
+    path, away = tmp_path / "tokens.toml", tmp_path / "away"
+    path.write_text(one())
+    file = TokensFile(path)
+    path.rename(away)
+    assert file.fault() == f"{path}: No such file or directory"
+    away.rename(path)
+    assert file.fault() is None
+
+
+def test_the_line_of_a_fault_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(one())
+    file = TokensFile(path)
+    path.write_text("[[token]]\nrole = read\n")
+    assert "line 2" in str(file.fault())

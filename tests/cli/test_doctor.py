@@ -1,6 +1,8 @@
 """``diag doctor``: sentences, JSON, and exit codes for scripts."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,3 +45,27 @@ def test_what_cannot_be_asked_is_neither_well_nor_ill(
 ) -> None:
     assert main(["doctor", "--endpoint", f"http://{node.admin}/nowhere"]) == 3
     assert "404" in capsys.readouterr().err
+
+
+def test_a_slip_in_the_tokens_file_is_found_and_locks_nobody_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    assert main(["token", "--name", "ops", "--role", "admin", "--file", str(tokens)]) == 0
+    token = capsys.readouterr().out.split()[-1]
+    with NodeProcess(tmp_path / "node", ["--admin-tokens-file", str(tokens)]) as node:
+        words = ["doctor", "--json", "--endpoint", node.admin, "--token", token]
+
+        def found() -> list[dict[str, Any]]:
+            assert main(words) in CODES.values()
+            findings = json.loads(capsys.readouterr().out)["findings"]
+            return [one for one in findings if one["name"] == "tokens_unread"]
+
+        assert found() == []
+        good = tokens.read_text()
+        tokens.write_text(good + "[[token]]\nrole = read\n")
+        (finding,) = found()
+        assert str(tokens) in finding["evidence"][0]
+        assert "line " in finding["evidence"][0]
+        tokens.write_text(good)
+        assert found() == []

@@ -53,12 +53,18 @@ def test_memory_that_stays_is_not_steady_growth() -> None:
 
 def test_what_came_and_went_lately() -> None:
     now = [0.0]
-    counts = [Standing(5, 0, {2: 1, 3: 7}), Standing(6, 1, {2: 1, 3: 9}), Standing(2, 4, {2: 4, 3: 9})]
+    counts = [
+        Standing(5, 0, 0, {2: 1, 3: 7}),
+        Standing(6, 1, 1, {2: 1, 3: 9}),
+        Standing(2, 1, 4, {2: 4, 3: 9}),
+    ]
     course = Course(lambda: counts[int(now[0] // 100)], clock=lambda: now[0])
     for moment in (0, 100, 200):
         now[0] = moment
         course.look()
-    assert course.lately(600) == Lately(seconds=200, leader_changes=2, restarts=4, lost=((2, 3), (3, 2)))
+    assert course.lately(600) == Lately(
+        seconds=200, leader_changes=2, handed_over=1, restarts=4, lost=((2, 3), (3, 2))
+    )
     assert course.lately(100) == Lately(seconds=100, leader_changes=2, restarts=3, lost=((2, 3), (3, 0)))
 
 
@@ -84,7 +90,7 @@ def test_what_a_member_tells() -> None:
     seen = Seen(
         member_of=((1, 11), (2, 22)), facts=EtcdFacts(leader_changes=3, peers={22: PeerFacts(lost=4)})
     )
-    assert standing_of(seen, MemberState(restarts=2)) == Standing(3, 2, {2: 4})
+    assert standing_of(seen, MemberState(restarts=2), 1) == Standing(3, 1, 2, {2: 4})
     (size,) = etcd_memory(MemberState(pid=1)).values()
     assert size > 0
     assert ETCD

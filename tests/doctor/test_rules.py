@@ -112,6 +112,13 @@ def test_a_node_that_gave_up() -> None:
     assert (finding.node, finding.evidence) == (2, ("the log is another one",))
 
 
+def test_a_tokens_file_with_a_slip_in_it() -> None:
+    why = "/etc/tokens.toml: it is not valid TOML: Invalid value (at line 2, column 8)"
+    finding = one(cluster(facts(2, tokens=why)), "tokens_unread")
+    assert (finding.node, finding.severity, finding.evidence) == (2, "warning", (why,))
+    assert "stay in force" in finding.says
+
+
 def test_a_lagging_node() -> None:
     assert found(cluster(facts(2, applied=4000)), "lagging_node") == []
     finding = one(cluster(facts(2, applied=3999, last_log_index=3999)), "lagging_node")
@@ -156,7 +163,10 @@ def test_the_clock_that_asks_may_be_the_one_that_is_off() -> None:
         (1 * GIB, 100 * GIB, None),
         (500 << 20, 100 * GIB, "warning"),
         (63 << 20, 100 * GIB, "critical"),
-        (100 << 20, 500 << 20, None),
+        (129 << 20, 500 << 20, None),
+        (100 << 20, 500 << 20, "warning"),
+        (400 << 20, 600 << 20, None),
+        (100 << 20, 128 << 20, "warning"),
         (0, 0, "critical"),
     ],
 )
@@ -165,6 +175,33 @@ def test_a_disk_that_is_nearly_full(free: int, total: int, severity: str | None)
     assert [(each.node, each.severity) for each in found(seen, "disk_low")] == (
         [(1, severity)] if severity else []
     )
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "says"),
+    [
+        (
+            40 << 20,
+            100 * GIB,
+            "nearly full: 40 MiB of 102400 MiB are free at /data, and with less than 64 MiB a",
+        ),
+        (
+            300 << 20,
+            100 * GIB,
+            "nearly full: 300 MiB of 102400 MiB are free at /data, and less than 512 MiB is",
+        ),
+        (
+            90 << 20,
+            100 << 20,
+            "too small for a node: 90 MiB of 100 MiB are free at /data, and less than 128 MiB",
+        ),
+    ],
+)
+def test_a_disk_s_finding_has_the_bound_and_what_is_free(free: int, total: int, says: str) -> None:
+    seen = cluster(facts(1, disks=(Disk(path="/data", free=free, total=total),)))
+    finding = one(seen, "disk_low")
+    assert f"The disk of node 1 is {says}" in finding.says
+    assert ("move /data to" in finding.next) == (total < GIB)
 
 
 @pytest.mark.parametrize(
@@ -305,3 +342,13 @@ def test_a_node_that_comes_and_goes() -> None:
 def test_a_leader_that_changes_often() -> None:
     finding = one(cluster(facts(2, lately=Lately(seconds=300, leader_changes=3))), "leader_changes")
     assert "3 times in 5.0 min" in finding.says
+
+
+def test_leadership_that_was_handed_over_by_order_is_no_fault() -> None:
+    def lately(changes: int, handed_over: int) -> Lately:
+        return Lately(seconds=300, leader_changes=changes, handed_over=handed_over)
+
+    seen = [facts(1, lately=lately(5, 2)), facts(2, lately=lately(5, 1)), facts(3, lately=lately(4, 0))]
+    assert found(cluster(*seen), "leader_changes") == []
+    more = [facts(1, lately=lately(6, 2)), facts(2, lately=lately(6, 1))]
+    assert "3 times in 5.0 min, 3 more by order; writes" in one(cluster(*more), "leader_changes").says

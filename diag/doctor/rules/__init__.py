@@ -5,7 +5,7 @@ from typing import Final
 
 from diag.doctor.facts import Cluster
 from diag.doctor.finding import Finding, Report, report
-from diag.doctor.rules import addresses, clocks, disks, lately, log, members, profiling, state
+from diag.doctor.rules import addresses, clocks, disks, doors, lately, log, members, profiling, state
 
 Rule = Callable[[Cluster], Iterator[Finding]]
 
@@ -23,6 +23,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "lagging_node": members.lagging_node,
     "address_mismatch": addresses.mismatch,
     "address_of_another": addresses.of_another,
+    "tokens_unread": doors.tokens_unread,
     "clock_skew": clocks.skew,
     "disk_low": disks.low,
     "slow_fsync": disks.slow_fsync,

@@ -5,7 +5,7 @@ from typing import Final
 
 from diag.doctor.finding import Finding, Report, Severity, report
 from diag.doctor.offline import DirectoryFacts
-from diag.doctor.rules.disks import disk_severity
+from diag.doctor.rules.disks import shortage
 from diag.errors import NewerFormat, OtherNode
 
 _FRESH: Final = "start the node with an empty raft_dir and raft_config.join: it takes the cluster's state"
@@ -126,10 +126,10 @@ def went_down(facts: DirectoryFacts) -> Iterator[Finding]:
 
 def disk(facts: DirectoryFacts) -> Iterator[Finding]:
     """No room to start in."""
-    severity = None if facts.disk is None else disk_severity(facts.disk)
-    if severity is not None and facts.disk is not None:
-        says = f"The disk of {facts.path} is nearly full: {facts.disk.free >> 20} MiB are free."
-        yield _finding("disk_low", severity, says, [f"of {facts.disk.total >> 20} MiB"], "free some space")
+    short = None if facts.disk is None else shortage(facts.disk)
+    if short is not None and facts.disk is not None:
+        evidence = [f"{facts.disk.free} of {facts.disk.total} bytes"]
+        yield _finding("disk_low", short.severity, f"The disk is {short.says}", evidence, short.next)
 
 
 DIRECTORY_RULES: Final[Mapping[str, Callable[[DirectoryFacts], Iterator[Finding]]]] = {

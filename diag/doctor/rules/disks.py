@@ -1,14 +1,21 @@
 """Whether the disks have room and are fast enough."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from diag.doctor.facts import Cluster, Disk, NodeFacts
 from diag.doctor.finding import Finding, Severity
 
-CRITICAL_BYTES: Final = 64 << 20  # from which on the node calls itself not ready
-WARN_BYTES: Final = 512 << 20
+#: A node with less calls itself not ready, however small the disk is: etcd takes as much for each part of
+#: its log, and a snapshot is a second state.
+CRITICAL_BYTES: Final = 64 << 20
+#: The warning comes at a tenth of the disk, but neither too late to act on it nor where there is plenty.
 WARN_SHARE: Final = 0.10
+WARN_BYTES: Final = 512 << 20
+LEAST_WARN_BYTES: Final = 2 * CRITICAL_BYTES
+
+#: Half of a smaller disk is what a node needs free.
+_TINY: Final = 2 * LEAST_WARN_BYTES
 
 #: Every write waits for one: etcd's advice is to stay below 10 ms at the 99th percentile.
 WARN_FSYNC: Final = 0.05
@@ -19,17 +26,16 @@ def low(cluster: Cluster) -> Iterator[Finding]:
     """A disk that is nearly full."""
     for node in cluster.nodes.values():
         for disk in node.disks:
-            severity = disk_severity(disk)
-            if severity is None:
+            short = shortage(disk)
+            if short is None:
                 continue
             yield Finding(
                 name="disk_low",
-                severity=severity,
+                severity=short.severity,
                 node=node.node_id,
-                says=f"The disk of node {node.node_id} is nearly full: {_mib(disk.free)} of "
-                f"{_mib(disk.total)} are free at {disk.path}.",
+                says=f"The disk of node {node.node_id} is {short.says}",
                 evidence=(f"{disk.free} of {disk.total} bytes ({disk.free / max(1, disk.total):.1%})",),
-                next=f"on its machine: du -xh --max-depth=2 {disk.path} | sort -h; then free space",
+                next=short.next,
             )
 
 
@@ -64,11 +70,31 @@ def _of_writing(node: NodeFacts, severity: Severity, says: str, evidence: str) -
     )
 
 
-def disk_severity(disk: Disk) -> Severity | None:
-    """How bad it is; None while there is room."""
+class Shortage(NamedTuple):
+    """What is short, after "the disk is", and what to do."""
+
+    severity: Severity
+    says: str
+    next: str
+
+
+def shortage(disk: Disk) -> Shortage | None:
+    """None while there is room."""
+    warned = max(LEAST_WARN_BYTES, int(min(WARN_BYTES, WARN_SHARE * disk.total)))
+    if disk.free >= warned:
+        return None
+    free = f"{_mib(disk.free)} of {_mib(disk.total)} are free at {disk.path}"
     if disk.free < CRITICAL_BYTES:
-        return "critical"
-    return "warning" if disk.free < min(WARN_BYTES, WARN_SHARE * disk.total) else None
+        severity: Severity = "critical"
+        bound = f"with less than {_mib(CRITICAL_BYTES)} a node is not ready"
+    else:
+        severity = "warning"
+        bound = f"less than {_mib(warned)} is told; with less than {_mib(CRITICAL_BYTES)} it is not ready"
+    if disk.total < _TINY:
+        says = f"too small for a node: {free}, and {bound}."
+        return Shortage(severity, says, f"move {disk.path} to a disk of {_mib(_TINY)} or more")
+    remedy = f"on its machine: du -xh --max-depth=2 {disk.path} | sort -h; then free space"
+    return Shortage(severity, f"nearly full: {free}, and {bound}.", remedy)
 
 
 def _mib(size: int) -> str:

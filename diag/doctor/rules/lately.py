@@ -62,15 +62,19 @@ def flapping(cluster: Cluster) -> Iterator[Finding]:
 
 
 def leader_changes(cluster: Cluster) -> Iterator[Finding]:
-    """A cluster that elects again and again: no write is taken meanwhile."""
-    changes = max((node.lately.leader_changes for node in cluster.nodes.values()), default=0)
+    """A cluster that elects again and again: no write is taken meanwhile. What was ordered is no fault."""
+    seen = max((node.lately.leader_changes for node in cluster.nodes.values()), default=0)
+    ordered = sum(node.lately.handed_over for node in cluster.nodes.values())
+    changes = seen - ordered
     if changes >= OFTEN:
         seconds = max(node.lately.seconds for node in cluster.nodes.values())
+        aside = f", {ordered} more by order" if ordered else ""
         yield Finding(
             name="leader_changes",
             severity="warning",
             node=None,
-            says=f"The leader changed {changes} times in {seconds / 60:.1f} min; writes wait meanwhile.",
+            says=f"The leader changed {changes} times in {seconds / 60:.1f} min{aside}; "
+            "writes wait meanwhile.",
             evidence=tuple(
                 f"node {node.node_id} saw {node.lately.leader_changes}" for node in cluster.nodes.values()
             ),
