@@ -22,8 +22,8 @@ from diag.admin.roles import ANONYMOUS, CALLER, LOOPBACK, Caller, Role
 from diag.admin.rules import Rule, rule_of
 from diag.admin.sessions import Sessions, cookie_of
 from diag.admin.tokens import Token, TokensFile, digest_of
-from diag.admin.tries import Tries
 from diag.errors import Forbidden, Unauthenticated
+from diag.tries import Tries
 
 _REMEDY = "Call it from the node's own machine, or send 'Authorization: Bearer TOKEN'"
 _NO_TOKEN = "; no token is configured, set [admin] tokens_file first."  # noqa: S105 - a sentence

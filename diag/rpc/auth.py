@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from diag.errors import InvalidRequest, MetaError, Unauthenticated
 from diag.rpc.stubs import auth_pb2
 from diag.rpc.stubs import meta_pb2 as pb
+from diag.tries import Tries
 
 TOKEN_KEY = "auth-token-bin"  # noqa: S105  the metadata key, not a token
 PROTOCOL_VERSION = 260_304_000_000
@@ -32,13 +33,17 @@ class HandshakeAuth:
     any is right, as on the wire it always was.
     """
 
-    def __init__(self, password: str | None = None) -> None:
+    def __init__(self, password: str | None = None, tries: Tries | None = None) -> None:
+        self._tries = Tries(of="passwords") if tries is None else tries
         self._password = None if password is None else _digest(password)
         self._key = secrets.token_bytes(32)
         self._verified: set[bytes] = set()
 
-    def handshake(self, request: pb.HandshakeRequest) -> pb.HandshakeResponse:
-        """Answer with a token; InvalidRequest, Unauthenticated, or MetaError for a payload that is none."""
+    def handshake(self, request: pb.HandshakeRequest, host: str | None = None) -> pb.HandshakeResponse:
+        """Answer with a token; InvalidRequest, Unauthenticated, or MetaError for a payload that is none.
+
+        TooManyTries after too many wrong passwords from ``host``.
+        """
         _check_version(request.protocol_version)
         credentials = auth_pb2.BasicAuth()
         try:
@@ -49,13 +54,8 @@ class HandshakeAuth:
             ) from error
         if credentials.username != USER:
             raise Unauthenticated(f"Unknown user: {credentials.username}")
-        if self._password is not None and not hmac.compare_digest(
-            _digest(credentials.password), self._password
-        ):
-            raise WrongPassword(
-                f"the password of {USER} is another; give the one of [auth] grpc_password, as META_PASSWORD "
-                "or by --password"
-            )
+        if self._password is not None:
+            self._check_password(self._password, credentials.password, host)
         return pb.HandshakeResponse(protocol_version=PROTOCOL_VERSION, payload=self._issue())
 
     @property
@@ -83,6 +83,15 @@ class HandshakeAuth:
         """Make every token issued so far invalid; clients answer that with a new handshake."""
         self._key = secrets.token_bytes(32)
         self._verified.clear()
+
+    def _check_password(self, right: bytes, given: str, host: str | None) -> None:
+        self._tries.require_none_pending(host)
+        if not hmac.compare_digest(_digest(given), right):
+            self._tries.failed(host, given)
+            raise WrongPassword(
+                f"the password of {USER} is another; give the one of [auth] grpc_password, as META_PASSWORD "
+                "or by --password"
+            )
 
     def _issue(self) -> bytes:
         nonce = secrets.token_bytes(_NONCE)

@@ -65,6 +65,9 @@ class Handler(NamedTuple):
 class Sink(Protocol):
     """Where a streaming method's messages go."""
 
+    def peer(self) -> str:
+        """The client's address as gRPC writes it."""
+
     async def open(self) -> None:
         """Send the response's headers now, before there is anything to say."""
 
@@ -232,6 +235,9 @@ class _ContextSink:
         self._limit = limit
         #: gRPC's own transport cannot tell.
         self._room: Callable[[], Awaitable[None]] | None = getattr(context, "room", None)
+
+    def peer(self) -> str:
+        return self._context.peer()
 
     async def open(self) -> None:
         await self._context.send_initial_metadata(())

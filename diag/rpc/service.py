@@ -31,11 +31,11 @@ from diag.rpc.shortcut import Shortcut, ShortReads
 from diag.rpc.slow_calls import SlowCalls
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.watch_stream import WatchStreams
-from diag.rpc.wire import Metadata
+from diag.rpc.wire import Metadata, host_of
 
 SERVICE = "meta.MetaService"
 
-#: How long whoever gives a wrong password waits to hear of it.
+#: How long whoever gives a wrong password waits to hear of it; after some, the next is not even looked at.
 WRONG_PASSWORD_SECONDS = 0.3
 
 
@@ -139,7 +139,7 @@ class MetaService:
     async def _handshake(self, requests: AsyncIterator[pb.HandshakeRequest], sink: Sink) -> None:
         async for request in requests:
             try:
-                reply = self._auth.handshake(request)
+                reply = self._auth.handshake(request, host_of(sink.peer()))
             except WrongPassword:
                 await asyncio.sleep(WRONG_PASSWORD_SECONDS)
                 raise

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import NamedTuple, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from diag.errors import InvalidRequest, MessageTooLarge, NotImplementedHere
 
@@ -55,6 +55,12 @@ class RequestHead(NamedTuple):
     encoding: bytes
     refusal: bytes | None  # the HTTP status that answers a request which is no gRPC call
     size: int  # bytes, as HTTP/2 counts them
+
+
+def host_of(peer: str) -> str | None:
+    """The host of a client's address as gRPC writes it, ``ipv6:%5B::1%5D:5``; None for a socket without."""
+    family, _, address = unquote(peer).partition(":")
+    return address.rpartition(":")[0].strip("[]") if family in ("ipv4", "ipv6") else None
 
 
 def request_head(headers: Headers) -> RequestHead:

@@ -8,7 +8,7 @@ from pathlib import Path
 from diag.admin.guard import Guard
 from diag.admin.roles import Role
 from diag.admin.tokens import TokensFile, entry
-from diag.admin.tries import Tries
+from diag.tries import Tries
 from tests.admin.served import Served, serving
 
 #: Tokens by the word of their role; the file holds their hashes.

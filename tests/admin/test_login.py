@@ -9,7 +9,7 @@ import pytest
 from diag.admin.guard import Guard
 from diag.admin.sessions import LIFE, MOST, Sessions
 from diag.admin.tokens import TokensFile
-from diag.admin.tries import Tries
+from diag.tries import Tries
 from tests.admin.keyed import EXPIRED, TOKENS, bearer, keyed, tokens_file
 from tests.admin.served import TOKEN, Served, serving
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from diag.rpc.stubs import meta_pb2 as pb
+from diag.tries import FREE
 from tests.rpc.harness import BIG, RawClient, RpcNode, Transport, refused
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +30,7 @@ async def closed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 async def test_the_password_is_right_and_all_others_are_not(closed: tuple[RpcNode, RawClient]) -> None:
     node, raw = closed
-    wrong = ["", "any", PASSWORD.upper(), PASSWORD + " ", PASSWORD[:-1]]
+    wrong = ["", PASSWORD.upper(), PASSWORD + " ", PASSWORD[:-1]]
     for status, text in await asyncio.gather(*(refused(raw.login(password=one)) for one in wrong)):
         assert status is grpc.StatusCode.UNAUTHENTICATED
         assert "the password of root is another" in text
@@ -43,6 +44,23 @@ async def test_the_password_is_right_and_all_others_are_not(closed: tuple[RpcNod
     async with node.client(password="wrong", attempts=1) as client:
         status, _ = await refused(client.get("k"))
         assert status is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_who_guesses_has_to_wait(closed: tuple[RpcNode, RawClient]) -> None:
+    _, raw = closed
+    guesses = (raw.login(password=f"guess {number}") for number in range(200))
+    told = await asyncio.gather(*(refused(one) for one in guesses))
+    assert [status for status, _ in told].count(grpc.StatusCode.UNAUTHENTICATED) == FREE
+    status, text = await refused(raw.login(password=PASSWORD))
+    assert status is grpc.StatusCode.RESOURCE_EXHAUSTED, "or the wait would hold up nobody"
+    assert "Too many wrong passwords came from 127.0.0.1; the next is looked at in" in text
+
+
+async def test_the_same_wrong_password_again_is_no_guess(closed: tuple[RpcNode, RawClient]) -> None:
+    _, raw = closed
+    again = (refused(raw.login(password="last month's")) for _ in range(20))
+    assert {status for status, _ in await asyncio.gather(*again)} == {grpc.StatusCode.UNAUTHENTICATED}
+    await raw.login(password=PASSWORD)
 
 
 async def test_no_method_but_the_handshake_answers_without_a_token(closed: tuple[RpcNode, RawClient]) -> None:

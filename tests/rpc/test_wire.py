@@ -14,6 +14,7 @@ from diag.rpc.wire import (
     Message,
     decompressed,
     framed,
+    host_of,
     metadata_headers,
     request_head,
     status_headers,
@@ -26,6 +27,14 @@ def compressed(payload: bytes, bits: int) -> bytes:
     packer = zlib.compressobj(wbits=bits)
     body = packer.compress(payload) + packer.flush()
     return b"\x01" + len(body).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"),
+    [("ipv4:10.0.0.9:5", "10.0.0.9"), ("ipv6:%5B::1%5D:5", "::1"), ("unix:/a", None), ("unknown", None)],
+)
+def test_the_host_of_a_client(peer: str, host: str | None) -> None:
+    assert host_of(peer) == host
 
 
 def test_no_headers_are_no_call() -> None:

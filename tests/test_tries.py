@@ -2,8 +2,8 @@
 
 import pytest
 
-from diag.admin.tries import FORGOTTEN, FREE, LONGEST, MOST, Tries
 from diag.errors import TooManyTries
+from diag.tries import FORGOTTEN, FREE, LONGEST, MOST, Tries
 
 HOST = "10.0.0.9"
 

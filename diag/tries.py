@@ -1,7 +1,7 @@
 """Failed tries of credentials, slowed down by the address they come from.
 
 The first few cost nothing. Each further one doubles the wait before the next is looked at; meanwhile
-even the right token is refused from there, or the wait would hold up nobody. The same wrong token again
+even the right one is refused from there, or the wait would hold up nobody. The same wrong token again
 is no new try: a scraper with last month's token must not lock out its whole machine.
 """
 
@@ -33,10 +33,11 @@ class _Record:
 
 
 class Tries:
-    """By address; an IPv6 host has a whole /64 to try from, so that counts as one."""
+    """By address; an IPv6 host has a whole /64 to try from, so that counts as one. ``of`` are their name."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, of: str = "tokens") -> None:
         self._clock = clock
+        self._of = of
         self._records: OrderedDict[str, _Record] = OrderedDict()
 
     def __len__(self) -> int:
@@ -50,7 +51,7 @@ class Tries:
         wait = record.until - self._clock()
         if wait > 0:
             raise TooManyTries(
-                f"Too many wrong tokens came from {host or 'this socket'}; the next is looked at in "
+                f"Too many wrong {self._of} came from {host or 'this socket'}; the next is looked at in "
                 f"{wait:.0f} s.",
                 wait,
             )
