@@ -7,6 +7,7 @@ the next begins.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter, deque
@@ -167,8 +168,9 @@ class AlwaysOn:
             finally:
                 self._sampler = None
             ended = self._clock()
-        if turn.ended_for is not None:
-            capture = replace(capture, notes=(*capture.notes, ended_early(turn.ended_for)))
+        early = turn.ended_for
+        if early is not None:
+            capture = replace(capture, notes=(*capture.notes, ended_early(early)))
         capture = replace(capture, notes=(*capture.notes, *self._jumped()))
         about = self._keeper.account(capture, self._before)
         taken = _Taken(replace(about, when=round(ended - capture.seconds, 3)), capture)
@@ -176,6 +178,8 @@ class AlwaysOn:
         if fired:
             await self._keep_triggered(fired, taken)
         self._last.append(taken)
+        if early is None and turn.ended_for is not None:
+            await self._explain_gap(taken.about, ended_early(turn.ended_for))
 
     def _jumped(self) -> tuple[str, ...]:
         before, self._drift = self._drift, self._clock() - self._monotonic()
@@ -199,6 +203,11 @@ class AlwaysOn:
         if self._refused:
             _log.warning("windows of always-on profiling are kept again")
             self._refused = False
+
+    async def _explain_gap(self, about: About, note: str) -> None:
+        """A window had its whole time, and what came while it was put away keeps the next from beginning."""
+        with contextlib.suppress(MetaError):  # whoever keeps windows has told that already
+            await asyncio.to_thread(self.windows.note, about.id, note)
 
     async def _look(self) -> None:
         while not self._closing:

@@ -33,7 +33,7 @@ class Turns:
         self._holder: str | None = None
         self._free = asyncio.Event()
         self._free.set()
-        self._turn: Turn | None = None
+        self._turn: Turn | None = None  # the last one's, until the next begins
         self._aside = asyncio.Event()
         self._aside.set()
 
@@ -66,5 +66,4 @@ class Turns:
         try:
             yield
         finally:
-            self._turn = None
             self._aside.set()

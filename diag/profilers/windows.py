@@ -12,14 +12,14 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from diag.errors import Damaged, NoSpace
 from diag.kv.directory import explained
 from diag.profilers.about import About, is_id
-from diag.profilers.kept_file import joined, read_about
+from diag.profilers.kept_file import joined, parted, read_about
 
 #: Where a node keeps its windows, below its raft directory.
 WINDOWS_DIR: Final = "profile-windows"
@@ -104,6 +104,19 @@ class Windows:
                 self._put(about.id, content)
             self._index.append(Window(about.id, len(content), about, self._monotonic()))
             self._let_go()
+
+    def note(self, id_: str, note: str) -> None:
+        """Add a note to a window's account, where it is still kept. Raises Damaged, NoSpace, StoreError."""
+        with self._lock:
+            at = next((at for at, window in enumerate(self._index) if window.id == id_), None)
+            if at is None:
+                return
+            with explained(self.directory):
+                about, packed = parted(self.path(id_), self.path(id_).read_bytes())
+                about = replace(about, notes=(*about.notes, note))
+                content = joined(about, packed)
+                self._put(id_, content)
+            self._index[at] = replace(self._index[at], size=len(content), about=about)
 
     def path(self, id_: str) -> Path:
         return self.directory / f"{id_}{SUFFIX}"

@@ -12,6 +12,7 @@ import pytest
 from diag.profilers.about import About
 from diag.profilers.always import AlwaysOn, Plan
 from diag.profilers.capture import Capture
+from diag.profilers.coverage import ended_early
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -40,6 +41,7 @@ class Rig:
         self.readings = CALM
         self.seen: list[tuple[About, Capture]] = []
         self.jump = 0.0
+        self.put_away: Callable[[], None] = lambda: None
         self.turns = Turns()
         self.windows = Windows(path / "windows", 1, 1 << 20)
         self.keeper = Keeper(Shelf(path / "kept", 10, 1 << 20), node_id=1, version="0.1.0")
@@ -50,9 +52,13 @@ class Rig:
             self.keeper,
             triggers=Triggers(thresholds or Thresholds()),
             read=lambda: self.readings,
-            listen=lambda about, capture: self.seen.append((about, capture)),
+            listen=self._listen,
             clock=lambda: time.time() + self.jump,
         )
+
+    def _listen(self, about: About, capture: Capture) -> None:
+        self.seen.append((about, capture))
+        self.put_away()
 
     async def until_windows(self, count: int) -> None:
         await until_async(lambda: self.always.counts.kept >= count)
@@ -126,6 +132,42 @@ async def test_a_profile_that_is_asked_for_is_no_conflict(tmp_path: Path) -> Non
     early = rig.windows.all()[0].about
     assert early is not None
     assert any("a CPU profile for a test began" in note for note in early.notes)
+
+
+async def test_a_stop_while_a_window_is_put_away_explains_the_gap_after_it(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, seconds=0.1)
+    ends: list[asyncio.Task[None]] = []
+    rig.put_away = lambda: ends.append(asyncio.create_task(rig.always.close()))
+    await rig.always.start()
+    await until_async(lambda: ends)
+    await ends[0]
+    assert [notes.count(ended_early("the node stopped")) for notes in notes_of(rig.windows)] == [1]
+    later = Windows(rig.windows.directory, 1, 1 << 20)
+    assert later.load() == []
+    assert notes_of(later) == notes_of(rig.windows)
+    assert rig.always.counts.kept == 1
+
+
+async def test_a_profile_that_is_asked_for_while_a_window_is_put_away_explains_the_gap_after_it(
+    tmp_path: Path,
+) -> None:
+    rig = Rig(tmp_path, seconds=0.1)
+    profiles: list[asyncio.Task[None]] = []
+
+    async def profile() -> None:
+        async with rig.turns.asked_for("CPU profile for a test"):
+            await rig.until_windows(1)
+
+    rig.put_away = lambda: None if profiles else profiles.append(asyncio.create_task(profile()))
+    await rig.always.start()
+    await rig.until_windows(2)
+    await rig.always.close()
+    assert ended_early("a CPU profile for a test began") in notes_of(rig.windows)[0]
+    assert not any("began" in note for note in notes_of(rig.windows)[1])
+
+
+def notes_of(windows: Windows) -> list[tuple[str, ...]]:
+    return [() if window.about is None else tuple(window.about.notes) for window in windows.all()]
 
 
 async def test_a_trigger_keeps_what_was_before_and_more_of_what_is_after(tmp_path: Path) -> None:

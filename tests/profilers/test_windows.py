@@ -56,6 +56,21 @@ def test_a_window_is_a_gzip_file_that_any_tool_reads(tmp_path: Path, clock: Cloc
     assert kept.size == kept.path(account.id).stat().st_size
 
 
+def test_a_note_is_added_to_the_window_that_is_there(tmp_path: Path, clock: Clock) -> None:
+    kept, account = windows(tmp_path, clock), one(clock)
+    kept.note(account.id, "of nothing")
+    assert kept.all() == []
+    kept.add(account, FOLDED)
+    kept.note(account.id, "It rained.")
+    [window] = kept.all()
+    assert window.about == replace(account, notes=(*account.notes, "It rained."))
+    assert read_window(kept.path(account.id)) == FOLDED
+    assert kept.size == kept.path(account.id).stat().st_size
+    again = windows(tmp_path, clock)
+    assert again.load() == []
+    assert [one.about for one in again.all()] == [window.about]
+
+
 def test_windows_outlive_the_process(tmp_path: Path, clock: Clock) -> None:
     first, accounts = windows(tmp_path, clock), []
     for _ in range(3):
