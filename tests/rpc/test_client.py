@@ -102,7 +102,8 @@ async def test_a_watch_ends_with_the_reason_of_a_node_that_stops(node: RpcNode) 
         events = client.watch("k")
         first = asyncio.ensure_future(anext(events))
         await until_async(lambda: node.hub.watcher_count == 1)
-        await node.server.stop(0.2)
+        await client.put("another", b"")  # what comes after on the same connection: the client knows of it
+        await node.server.stop(5)
         with pytest.raises(Unavailable, match=f"{node.endpoint} .*the meta node is stopping; watch another"):
             await first
 
