@@ -1,64 +1,33 @@
 """The embedded engine: one node, its store is its log, and a batch is one fsync.
 
-Proposals gather on the event loop while a batch is being committed. One committer
-thread takes all of them, applies them in one write transaction and commits; the
-loop then hears of the whole batch in one call, tells the listeners in order, and
-resolves the proposers. Reads do not come here at all.
+Proposals gather on the event loop while a batch is being committed. The committer takes
+all of them; the loop then hears of the whole batch in one call, tells the listeners in
+order, and resolves the proposers. Reads do not come here at all.
 """
 
 import asyncio
 import logging
 import math
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from queue import Empty, SimpleQueue
-from time import perf_counter
-from typing import NamedTuple
 
-from diag.errors import Conflict, InvalidRequest, MetaError, NoSpace, StoreError, Unavailable
-from diag.kv.apply import apply, validate
+from diag.errors import Conflict, InvalidRequest, MetaError, Unavailable
+from diag.kv.apply import validate
 from diag.kv.commands import Command, Reply
-from diag.kv.reading import ReadTxn
-from diag.kv.records import Change
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
 from diag.kv.state import Position
 from diag.kv.store import Store
 from diag.replication import Applied, ClusterStatus, LogCounters, LogId, NodeAddress, SnapshotFacts, Transfer
+from diag.replication.committer import Batch, Committer, Figures, Proposal, figures_of
 from diag.replication.facts import snapshot_facts
 from diag.replication.listeners import Listeners
 from diag.replication.stages import Stages, passed
-
-#: A batch is cut here, so that one fsync never carries more than a few ten milliseconds of work.
-MAX_BATCH = 2048
 
 #: An automatic snapshot waits this many times as long as the last one took to build.
 _SNAPSHOT_REST = 9.0
 
 _log = logging.getLogger(__name__)
-
-
-class _Proposal(NamedTuple):
-    command: Command
-    done: "asyncio.Future[tuple[Reply, Stages]]"
-
-
-class _Figures(NamedTuple):
-    """The store's own figures after a commit."""
-
-    applied: Position = Position()
-    seq: int = 0
-    key_count: int = 0
-
-
-class _Batch(NamedTuple):
-    """What the committer made of some proposals: results by place, and the figures after it."""
-
-    proposals: Sequence[_Proposal]
-    results: Sequence[tuple[Reply, list[Change]] | MetaError]
-    figures: _Figures
-    stages: Stages
 
 
 class LocalLog:
@@ -77,17 +46,15 @@ class LocalLog:
         self._snapshots = snapshots
         self._clock_ms = clock_ms
         self._snapshot_every = snapshot_logs_since_last
-        self._inbox: SimpleQueue[list[_Proposal] | None] = SimpleQueue()
-        self._gathered: list[_Proposal] = []
+        self._gathered: list[Proposal] = []
         self._listeners = Listeners()
-        self._committer: threading.Thread | None = None
+        self._committer: Committer | None = None
         self._snapshot_thread: ThreadPoolExecutor | None = None
         self._snapshot_task: asyncio.Task[SnapshotInfo] | None = None
         self._snapshot_rest_until = 0.0
         self._latest: SnapshotInfo | None = None
         self._state = "Candidate"
-        self._figures = _Figures()
-        self._committed = self._figures  # the committer thread's, ahead of the loop's
+        self._figures = Figures()
         self._db_size = 0
         self._pending = 0
         self._failed = 0
@@ -105,17 +72,16 @@ class LocalLog:
         self._loop = asyncio.get_running_loop()
         with self._store.write() as txn:
             before = txn.applied()
-            self._term = before.term + 1
             # The first entry of a term is empty, as it is in Raft: it makes the term durable.
-            txn.set_applied(Position(self._term, self._node.node_id, before.index + 1))
-            self._figures = self._committed = _figures(txn)
+            txn.set_applied(Position(before.term + 1, self._node.node_id, before.index + 1))
+            self._figures = figures_of(txn)
         latest = self._snapshots.latest()
         # One of a later position is another history's: the store was restored to an earlier state.
         self._latest = latest if latest is None or latest.position <= before else None
         self._state = "Leader"
         self._leader_changes = 1
         self._snapshot_thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        self._committer = threading.Thread(target=self._commit_forever, name="committer", daemon=True)
+        self._committer = Committer(self._store, self._figures, self._clock_ms, self._resolve)
         self._committer.start()
 
     async def stop(self) -> None:
@@ -125,8 +91,7 @@ class LocalLog:
         self._state = "Shutdown"
         if self._committer is not None and self._snapshot_thread is not None:
             self._hand_over()
-            self._inbox.put(None)
-            await asyncio.to_thread(self._committer.join)
+            await self._committer.stop()
             if self._snapshot_task is not None:
                 await asyncio.wait([self._snapshot_task])
             self._snapshot_thread.shutdown()
@@ -142,7 +107,7 @@ class LocalLog:
         if not self._gathered:
             # At the end of this round of the loop, so that all who are ready go in one hand-over.
             self._loop.call_soon(self._hand_over)
-        self._gathered.append(_Proposal(command, done))
+        self._gathered.append(Proposal(command, done))
         self._pending += 1
         reply, stages = await done
         passed(stages)
@@ -218,70 +183,11 @@ class LocalLog:
         return self._listeners.add(listener)
 
     def _hand_over(self) -> None:
-        if self._gathered:
-            self._inbox.put(self._gathered)
+        if self._gathered and self._committer is not None:
+            self._committer.put(self._gathered)
             self._gathered = []
 
-    # Below: on the committer thread.
-
-    def _commit_forever(self) -> None:
-        going = True
-        while going:
-            waiting = self._inbox.get()
-            if waiting is None:
-                return
-            try:
-                while len(waiting) < MAX_BATCH:
-                    more = self._inbox.get_nowait()
-                    if more is None:
-                        going = False
-                        break
-                    waiting += more
-            except Empty:
-                pass
-            for start in range(0, len(waiting), MAX_BATCH):
-                batch = self._commit(waiting[start : start + MAX_BATCH])
-                self._loop.call_soon_threadsafe(self._resolve, batch)
-
-    def _commit(self, proposals: list[_Proposal]) -> _Batch:
-        """Commit all in one transaction; when one breaks it, each in its own, so that it fails alone."""
-        try:
-            return self._commit_together(proposals)
-        except NoSpace as failure:
-            _log.error("A batch of %d commands was not stored: %s", len(proposals), failure)
-            return self._failed_batch(proposals, failure)
-        except Exception as failure:  # noqa: BLE001 - whatever broke one command, the others are to go on
-            if len(proposals) > 1:
-                return self._commit_apart(proposals)
-            _log.exception("A command could not be applied")
-            known = failure if isinstance(failure, MetaError) else StoreError(f"Not applied: {failure!r}.")
-            return self._failed_batch(proposals, known)
-
-    def _commit_together(self, proposals: list[_Proposal]) -> _Batch:
-        began = perf_counter()
-        with self._store.write() as txn:
-            now_ms = self._clock_ms()
-            results = [apply(txn, proposal.command, now_ms) for proposal in proposals]
-            index = txn.applied().index + len(proposals)
-            txn.set_applied(Position(self._term, self._node.node_id, index))
-            figures = _figures(txn)
-            applied = perf_counter()
-        self._committed = figures
-        stages = (("queue", began), ("apply", applied), ("fsync", perf_counter()))
-        return _Batch(proposals, results, figures, stages)
-
-    def _commit_apart(self, proposals: list[_Proposal]) -> _Batch:
-        began = perf_counter()
-        parts = [self._commit([proposal]) for proposal in proposals]
-        stages = (("queue", began), ("apply", perf_counter()))
-        return _Batch(proposals, [part.results[0] for part in parts], self._committed, stages)
-
-    def _failed_batch(self, proposals: list[_Proposal], failure: MetaError) -> _Batch:
-        return _Batch(proposals, [failure] * len(proposals), self._committed, ())
-
-    # Below: on the loop.
-
-    def _resolve(self, batch: _Batch) -> None:
+    def _resolve(self, batch: Batch) -> None:
         proposals, results, figures, stages = batch
         applied = figures.applied
         failed = sum(isinstance(result, MetaError) for result in results)
@@ -340,10 +246,6 @@ class LocalLog:
             now = time.monotonic()
             self._snapshot_rest_until = now + _SNAPSHOT_REST * (now - started)
             self._snapshot_task = None
-
-
-def _figures(txn: ReadTxn) -> _Figures:
-    return _Figures(txn.applied(), txn.seq(), txn.key_count())
 
 
 def _again(failure: MetaError) -> MetaError:
