@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import grpc.aio
@@ -71,45 +72,79 @@ async def run(
     prefix = f"__faults/{uuid4().hex[:8]}"
     nodes = {name: cluster.endpoint(name) for name in cluster.names}
     path = None if directory is None else directory / f"{fault.name.replace(' ', '-')}.jsonl"
-    problems: list[str] = []
-    started = time.monotonic()
     with History(path) as history:
         async with Clients(nodes, history, prefix=prefix, count=clients) as load:
-            await asyncio.sleep(pace.before)
-            broken = time.monotonic()
             try:
-                await fault.inject(cluster)
-                bites = time.monotonic() + pace.grace
-                await asyncio.sleep(max(seconds, fault.least))
-                problems += _while_broken(fault, load.ledger, bites, time.monotonic())
+                course = await _through(cluster, fault, load.ledger, seconds, pace)
             except CannotHere as error:
                 return Row(fault.name, skipped=str(error))
-            except MetaError as error:
-                problems.append(f"the fault could not be made: {error}")
-            finally:
-                problems += await _mend(fault, cluster)
-            healed = time.monotonic()
-            recovered = await _recovered(cluster, load.ledger, pace.recovery)
-            stopped = time.monotonic()
         operations = history.operations()
-    ledger = load.ledger
-    if recovered is None:
+    return await _judged(cluster, fault, prefix, load.ledger, operations, course, pace)
+
+
+class _Course(NamedTuple):
+    """Moments on the monotonic clock, ``recovered`` None when it did not, and what was wrong meanwhile."""
+
+    started: float
+    broken: float
+    healed: float
+    recovered: float | None
+    stopped: float
+    problems: Sequence[str]
+
+
+async def _through(cluster: Cluster, fault: Fault, ledger: Ledger, seconds: float, pace: Pace) -> _Course:
+    started = time.monotonic()
+    await asyncio.sleep(pace.before)
+    broken = time.monotonic()
+    problems = await _hold(cluster, fault, ledger, seconds, pace.grace)
+    healed = time.monotonic()
+    recovered = await _recovered(cluster, ledger, pace.recovery)
+    return _Course(started, broken, healed, recovered, time.monotonic(), problems)
+
+
+async def _hold(cluster: Cluster, fault: Fault, ledger: Ledger, seconds: float, grace: float) -> list[str]:
+    """Break, wait and mend; what was wrong. Raises CannotHere, with all mended."""
+    problems: list[str] = []
+    try:
+        await fault.inject(cluster)
+        bites = time.monotonic() + grace
+        await asyncio.sleep(max(seconds, fault.least))
+        problems += _while_broken(fault, ledger, bites, time.monotonic())
+    except MetaError as error:
+        problems.append(f"the fault could not be made: {error}")
+    finally:
+        problems += await _mend(fault, cluster)
+    return problems
+
+
+async def _judged(
+    cluster: Cluster,
+    fault: Fault,
+    prefix: str,
+    ledger: Ledger,
+    operations: Sequence[Operation],
+    course: _Course,
+    pace: Pace,
+) -> Row:
+    problems = list(course.problems)
+    if course.recovered is None:
         problems.append(f"not every node was healthy and acknowledging within {pace.recovery:g} s")
-    gap = ledger.longest_gap(broken, stopped)
+    gap = ledger.longest_gap(course.broken, course.stopped)
     if fault.acks and fault.longest_gap is not None and gap > fault.longest_gap:
         problems.append(f"{gap:.1f} s without acknowledgements, at most {fault.longest_gap:g} s are allowed")
     lost, twice, found = await _kept(cluster, prefix, ledger, pace.recovery)
     problems += [*found, *ledger.stale[:_SHOWN], *await asyncio.to_thread(_orders, operations)]
     return Row(
         fault.name,
-        seconds=stopped - started,
+        seconds=course.stopped - course.started,
         acked=len(ledger.ack_times),
         unknown=len(ledger.unknown) + sum(each.end is None for each in operations),
         longest_gap=gap,
         lost=lost,
         twice=twice,
         stale=len(ledger.stale),
-        recovered_in=None if recovered is None else recovered - healed,
+        recovered_in=None if course.recovered is None else course.recovered - course.healed,
         problems=tuple(problems),
     )
 
