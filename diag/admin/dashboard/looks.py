@@ -43,12 +43,15 @@ class Looks:
         return await self._shell.page(request, "hot.html", values)
 
     async def doctor(self, request: Request) -> Response:
-        """What is wrong with the cluster, in words."""
+        """What is wrong with the cluster, in words; the page does not wait for the nodes and their disks."""
         queries.only(request, [])
-        told = await self._asking.json(request, "/debug/doctor", {"format": "json"})
-        report = Report.model_validate({name: told[name] for name in Report.model_fields})
-        values = {"report": report, "summary": report.summary()}
-        return await self._shell.page(request, "doctor.html", values)
+
+        async def findings() -> tuple[str, Mapping[str, Any]]:
+            told = await self._asking.json(request, "/debug/doctor", {"format": "json"})
+            report = Report.model_validate({name: told[name] for name in Report.model_fields})
+            return "findings.html", {"report": report, "summary": report.summary()}
+
+        return await self._shell.gradual(request, "doctor.html", findings)
 
     async def slow(self, request: Request) -> Response:
         """Requests of all nodes that took long, those in which ``q`` is found, and in which stage."""

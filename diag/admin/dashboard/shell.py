@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from diag.admin.dashboard.nodes import Nodes
-from diag.admin.dashboard.site import Site
+from diag.admin.dashboard.site import Rest, Site
 from diag.admin.roles import ANONYMOUS, CALLER, Caller, Role
 from diag.errors import MetaError
 
@@ -37,8 +37,27 @@ class Shell:
         self, request: Request, template: str, values: Mapping[str, Any], status: int = 200
     ) -> Response:
         """The page, offering what its reader may do."""
+        return await self.site.page(template, self._common(request) | dict(values), status)
+
+    async def gradual(self, request: Request, template: str, rest: Rest) -> Response:
+        """The page's beginning at once, and the ``rest``, a template and its values, when it is there.
+
+        An error of the rest stands in its place.
+        """
+        common = self._common(request)
+
+        async def following() -> tuple[str, Mapping[str, Any]]:
+            try:
+                part, values = await rest()
+            except MetaError as error:
+                return "failed.html", {"error": str(error)}
+            return part, common | dict(values)
+
+        return await self.site.gradual(template, common, following)
+
+    def _common(self, request: Request) -> dict[str, Any]:
         caller: Caller = request.scope.get(CALLER, ANONYMOUS)
-        common = {
+        return {
             "own": self._nodes.own(),
             "members": self._nodes.members(),
             "navigation": NAVIGATION,
@@ -47,7 +66,6 @@ class Shell:
             "may_profile": (caller.role or 0) >= Role.PROFILE,
             "may_admin": (caller.role or 0) >= Role.ADMIN,
         }
-        return await self.site.page(template, common | dict(values), status)
 
     def told(self, page: Page) -> Page:
         """``page``, and its errors as a page of their own."""

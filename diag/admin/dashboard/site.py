@@ -6,12 +6,13 @@ without it.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Response
+from starlette.responses import StreamingResponse
 
 from diag.errors import NotFound
 
@@ -29,6 +30,11 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+_HTML: Final = "text/html; charset=utf-8"
+#: Where a gradual page waits. No value can be it: each is escaped.
+REST: Final = "<!--rest-->"
+#: What is there in its place: a template and its values.
+Rest = Callable[[], Awaitable[tuple[str, Mapping[str, Any]]]]
 _KEPT: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _HERE: Final = Path(__file__).parent
 _TYPES: Final = {
@@ -53,16 +59,18 @@ class Site:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """The page ``template`` with ``values``, each of them text and never markup."""
-        if self._environment is None:
-            self._environment = asyncio.create_task(asyncio.to_thread(_environment, self.stamp))
-        environment = await asyncio.shield(self._environment)
-        draw = partial(_drawn, environment, template, values)
-        # The first time compiles it, and what it includes.
-        content = draw() if template in self._compiled else await asyncio.to_thread(draw)
-        self._compiled.add(template)
-        return Response(
-            content, status, media_type="text/html; charset=utf-8", headers={**_HEADERS, **(headers or {})}
-        )
+        content = await self._draw(template, values)
+        return Response(content, status, media_type=_HTML, headers={**_HEADERS, **(headers or {})})
+
+    async def gradual(self, template: str, values: Mapping[str, Any], rest: Rest) -> Response:
+        """The page ``template`` up to its ``REST`` at once; what belongs there, and the end, once known."""
+
+        async def parts() -> AsyncIterator[str]:
+            before, _, after = (await self._draw(template, values)).partition(REST)
+            yield before
+            yield await self._draw(*await rest()) + after
+
+        return StreamingResponse(parts(), media_type=_HTML, headers=_HEADERS)
 
     def asset(self, name: str) -> Response:
         """A file that pages load. NotFound for any other name."""
@@ -70,6 +78,16 @@ class Site:
         if content is None:
             raise NotFound(f"There is no file {name!r} here; there are {', '.join(self._assets)}.")
         return Response(content, headers={"Content-Type": _TYPES[Path(name).suffix], **_KEPT})
+
+    async def _draw(self, template: str, values: Mapping[str, Any]) -> str:
+        if self._environment is None:
+            self._environment = asyncio.create_task(asyncio.to_thread(_environment, self.stamp))
+        environment = await asyncio.shield(self._environment)
+        draw = partial(_drawn, environment, template, values)
+        # The first time compiles it, and what it includes.
+        content = draw() if template in self._compiled else await asyncio.to_thread(draw)
+        self._compiled.add(template)
+        return content
 
     @cached_property
     def stamp(self) -> str:

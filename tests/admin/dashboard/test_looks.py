@@ -61,6 +61,18 @@ async def test_the_doctor_s_findings(cluster: Cluster) -> None:
     assert "Next: <code>" in content
 
 
+async def test_the_doctor_s_page_is_there_before_the_nodes_have_answered(cluster: Cluster) -> None:
+    cluster.peers.frozen.add(3)
+    async with cluster.first.http.stream("GET", "/ui/doctor") as response:
+        parts = response.aiter_text()
+        begun = await anext(parts)
+        assert "All nodes are asked" in begun
+        assert "no answer from" not in begun
+        rest = "".join([part async for part in parts])
+    assert "no answer from node 3" in rest
+    assert rest.rstrip().endswith("</html>")
+
+
 def slow_request(key: str, at: float = 0.0) -> SlowRequest:
     stages = {"queue": 0.2, "fsync": 0.3, "reply": 0.0261234}
     return SlowRequest(at, "Transaction", key, 0.5261234, stages, "night-1", 1234, None)
