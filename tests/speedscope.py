@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests import npm
+from tests.chromium import surroundings
 from tests.flamegraph.browser import FLAGS, chromium
 
 VERSION = "1"
@@ -28,7 +29,10 @@ def shown(profile: bytes, directory: Path) -> str:
             *(chromium(), *FLAGS, "--enable-unsafe-swiftshader", f"--virtual-time-budget={_PATIENCE_MS}"),
             *("--dump-dom", f"--user-data-dir={directory / 'browser'}", address),
         ]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=90).stdout
+        with surroundings() as environment:
+            return subprocess.run(
+                command, check=True, capture_output=True, text=True, timeout=90, env=environment
+            ).stdout
     finally:
         server.shutdown()
         thread.join()

@@ -1,6 +1,7 @@
 """How long a picture takes in a real browser: to load, to zoom and to search, until it is painted again."""
 
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -148,7 +149,10 @@ def _visited(chromium: str, files: Mapping[str, tuple[str, bytes]], directory: P
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
         command = [chromium, *_FLAGS, f"--user-data-dir={directory / 'browser'}", address]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        environment = {**os.environ, "TMPDIR": str(directory)}  # where it leaves things
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        ) as process:
             try:
                 found = json.loads(results.get(timeout=_SECONDS))
             except Empty:

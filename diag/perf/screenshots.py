@@ -1,6 +1,7 @@
 """``make screenshots``: the dashboard of three nodes under load, as Chromium shows it."""
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -53,7 +54,7 @@ def take(directory: Path, out: Path, seconds: float) -> list[Path]:
         with KvLoad(directory, nodes[0].grpc, in_flight=32):
             time.sleep(seconds / 2)
             _profile(admin, PROFILE)
-            with _browser() as browser:
+            with _browser(directory) as browser:
                 return [_shoot(browser, f"http://{admin}", shot, out) for shot in SHOTS]
 
 
@@ -64,14 +65,18 @@ def _profile(admin: str, name: str) -> None:
 
 
 @contextmanager
-def _browser() -> "Iterator[Browser]":
+def _browser(directory: Path) -> "Iterator[Browser]":
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         raise Unavailable("Chromium is not on PATH.")
     from playwright.sync_api import sync_playwright  # not installed where a node runs
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=["--no-sandbox", "--disable-gpu"],
+            env={**os.environ, "TMPDIR": str(directory)},  # where it leaves things
+        )
         try:
             yield browser
         finally:

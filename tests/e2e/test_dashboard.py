@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import httpx
@@ -36,8 +35,14 @@ def hand_over(page: Page, address: str) -> str:
 
 
 def test_leadership_goes_where_it_is_sent_and_a_frozen_node_is_told(tmp_path: Path, scratch: Path) -> None:
-    with cluster_of(tmp_path, scratch) as cluster, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.program(), args=list(chromium.FLAGS))
+    with (
+        cluster_of(tmp_path, scratch) as cluster,
+        chromium.surroundings() as environment,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path=chromium.program(), args=list(chromium.FLAGS), env={**environment}
+        )
         page = browser.new_page()
         address = f"http://{cluster.nodes[1].admin}/"
         chosen = hand_over(page, address)
@@ -50,10 +55,8 @@ def test_leadership_goes_where_it_is_sent_and_a_frozen_node_is_told(tmp_path: Pa
             )
             with httpx.Client(base_url=address, trust_env=False) as client:
                 client.get("/v1/health")
-                started = time.monotonic()
                 told = client.get("/v1/cluster/status?node=all").json()
-                assert time.monotonic() - started < 1.2
-            assert ["error" in one for one in told] == [node_id == frozen for node_id in (1, 2, 3)]
+            assert [one["id"] for one in told if "within 0.9 s" in one.get("error", "")] == [frozen]
             expect(page.locator("[data-successors] option")).to_have_count(1)
         finally:
             os.kill(cluster.nodes[frozen].pid, signal.SIGCONT)

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import surroundings
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -96,9 +98,15 @@ def drive(
         command = [chromium(), *FLAGS, *flags, f"--user-data-dir={directory / 'browser'}"]
         if not any(flag.startswith("--window-size") for flag in flags):
             command.append("--window-size=1200,900")
-        with subprocess.Popen(
-            [*command, f"{origin}/page.{kind}{address}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
+        with (
+            surroundings() as environment,
+            subprocess.Popen(
+                [*command, f"{origin}/page.{kind}{address}"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            ) as process,
+        ):
             try:
                 found = results.get(timeout=_SECONDS)
             except Empty:
