@@ -5,11 +5,12 @@ clients that send a byte now and then would leave no room for anybody else.
 """
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from diag.admin.open_connections import OpenConnections
 
 #: Key of the state that comes with each request: the client's certificate as ``ssl`` tells it, or None.
 CERTIFICATE: Final = "metadiag.certificate"
@@ -32,21 +33,15 @@ class Limits:
     farewell_seconds: float = 2.0
 
 
-@dataclass
-class _Open:
-    """Connections of one server, by address."""
-
-    by_address: Counter[str] = field(default_factory=Counter)
-
-
-def bounded(limits: Limits) -> type[asyncio.Protocol]:
-    """The protocol for one server."""
-    return type("BoundedHttp", (_BoundedHttp,), {"limits": limits, "open": _Open()})
+def bounded(limits: Limits, known: OpenConnections, *, entered: bool = False) -> type[asyncio.Protocol]:
+    """The protocol for one server with these connections; ``entered`` they have when they come."""
+    return type("BoundedHttp", (_BoundedHttp,), {"limits": limits, "known": known, "entered": entered})
 
 
 class _BoundedHttp(H11Protocol):
     limits: ClassVar[Limits]
-    open: ClassVar[_Open]
+    known: ClassVar[OpenConnections]
+    entered: ClassVar[bool]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,21 +55,13 @@ class _BoundedHttp(H11Protocol):
         # What lifespan state is for a server, this is for a connection: it comes with each request of it.
         self.app_state = {**self.app_state, CERTIFICATE: transport.get_extra_info("peercert")}
         self._address = self.client[0] if self.client else ""
-        by_address = self.open.by_address
-        by_address[self._address] += 1
-        if (
-            by_address[self._address] > self.limits.of_an_address
-            or by_address.total() > self.limits.connections
-        ):
-            self._dismiss(b"503 Service Unavailable")
-        else:
+        if self.entered or self.known.enter(self._address):
             self._watch()
+        else:
+            self._dismiss(b"503 Service Unavailable")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        by_address = self.open.by_address
-        by_address[self._address] -= 1
-        if not by_address[self._address]:
-            del by_address[self._address]
+        self.known.leave(self._address)
         self._stop_timer()
         super().connection_lost(exc)
 

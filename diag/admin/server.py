@@ -11,6 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from diag.admin.bounded_http import Limits, bounded
+from diag.admin.open_connections import OpenConnections
+from diag.admin.tls_listener import TlsListener
 from diag.errors import ConfigError
 
 _BACKLOG = 2048
@@ -24,6 +26,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+    def protocol(self) -> asyncio.Protocol:
+        """One for a connection that somebody else accepted."""
+        made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,16 +66,18 @@ class AdminServer:
         self._limits = limits or Limits()
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._secure: TlsListener | None = None
 
     async def start(self) -> int:
         """Listen and serve; returns the bound port. ConfigError when address or TLS files cannot be used."""
         self._check_tls()
+        known = OpenConnections(self._limits.connections, self._limits.of_an_address)
         config = uvicorn.Config(
             self._app,
             log_config=None,
             access_log=False,
             lifespan="on",
-            http=bounded(self._limits),
+            http=bounded(self._limits, known, entered=bool(self._cert)),
             ws="none",
             # The guard needs the connection's own address, not a header's.
             proxy_headers=False,
@@ -84,7 +95,9 @@ class AdminServer:
             ) from None
         listener = self._listen()
         self._server = _Server(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]), name="admin server")
+        # Over TLS the listener is ours: uvicorn would not see who never finishes the handshake.
+        sockets = [listener] if config.ssl is None else []
+        self._serving = asyncio.create_task(self._server.serve(sockets=sockets), name="admin server")
         listening = asyncio.create_task(self._server.listening.wait())
         await asyncio.wait([listening, self._serving], return_when=asyncio.FIRST_COMPLETED)
         listening.cancel()
@@ -92,6 +105,9 @@ class AdminServer:
             await self._serving
             listener.close()
             raise ConfigError("The admin API could not start; the log says why.")
+        if config.ssl is not None:
+            make = self._server.protocol
+            self._secure = TlsListener(listener, config.ssl, make, self._limits.head_seconds, known)
         return int(listener.getsockname()[1])
 
     async def stop(self, grace: float = 2.0) -> None:
@@ -100,6 +116,9 @@ class AdminServer:
             return
         self._server.config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
+        if self._secure is not None:
+            await self._secure.stop()
+            self._secure = None
         await self._serving
         self._server = self._serving = None
 

@@ -13,6 +13,9 @@ from diag.rpc.shortcut import Shortcut
 
 _BACKLOG = 1024
 
+#: As on the admin port: who does not speak by then is not going to.
+_HANDSHAKE_SECONDS = 10.0
+
 #: How long a client may take to accept the good-bye.
 _GOOD_BYE_SECONDS = 1.0
 
@@ -35,7 +38,10 @@ class Http2Server:
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._shared), sock=listening, ssl=context
+                lambda: Connection(self._shared),
+                sock=listening,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
             )
         except BaseException:
             listening.close()
