@@ -59,9 +59,9 @@ def _node(directory: Path) -> list[Figure]:
 
 
 def _profiles(directory: Path) -> list[Figure]:
-    from diag.perf import always_bench, profile_bench, stop_bench
+    from diag.perf import profile_bench, setting_bench, stop_bench
 
-    figures = profile_bench.measure(directory) + always_bench.measure(directory)
+    figures = profile_bench.measure(directory) + setting_bench.measure(directory / "settings")
     return figures + stop_bench.measure(directory)
 
 
