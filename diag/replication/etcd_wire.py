@@ -25,6 +25,7 @@ from diag.errors import (
     Unavailable,
 )
 from diag.replication.stubs import etcd_pb2 as pb
+from diag.replication.unreached import plainly
 
 
 class Header(NamedTuple):
@@ -174,7 +175,7 @@ _BY_CODE: dict[grpc.StatusCode, type[MetaError]] = {
 
 def translated(error: grpc.aio.AioRpcError, doing: str) -> MetaError:
     """The error of our tree for what etcd answered; ``doing`` begins its sentence."""
-    said = error.details() or error.code().name
+    said = plainly(error.details() or error.code().name)
     sentence = f"{doing}: {said}"
     if "required revision has been compacted" in said:
         return Compacted(f"{sentence}; what was there is in the snapshots", 0)

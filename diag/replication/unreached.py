@@ -1,5 +1,6 @@
 """What gRPC's transport says of a node that it does not reach, in words for whoever has to mend that."""
 
+import re
 from typing import Final
 
 _NO_NAME: Final = "its name is not known here; correct the host that it advertises, or the DNS."
@@ -31,6 +32,18 @@ _MEANINGS: Final = (
     ("keepalive", "an open connection went silent; is its process frozen, or its machine cut off?"),
     ("timed out", _NO_ANSWER),
 )
+
+
+_CONNECTING: Final = re.compile(
+    r"failed to connect to all addresses; last error: [A-Z_]+: (?:ipv4:|ipv6:|unix:)?(\S+): "
+    r"(?:Failed to connect to remote host: )?(.+)",
+    re.DOTALL,
+)
+
+
+def plainly(details: str) -> str:
+    """``details`` without the transport's own words around the address and the reason, where it has them."""
+    return _CONNECTING.sub(r"\1 cannot be reached: \2", details)
 
 
 def meaning_of(details: str) -> str | None:

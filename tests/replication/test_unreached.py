@@ -12,7 +12,7 @@ import trustme
 from diag.errors import Unavailable
 from diag.perf.node_process import free_ports
 from diag.replication.peer_client import OPEN, Access, PeerClient, PeerTls
-from diag.replication.unreached import meaning_of
+from diag.replication.unreached import meaning_of, plainly
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +63,26 @@ def say_nothing(connection: socket.socket) -> None:
 def test_words_of_somebody_else_have_no_meaning() -> None:
     assert meaning_of("") is None
     assert meaning_of("the cluster has no leader") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "plain"),
+    [
+        ("", ""),
+        ("etcdserver: no leader", "etcdserver: no leader"),
+        (
+            "failed to connect to all addresses; last error: UNKNOWN: unix:/a/etcd.sock: "
+            "Failed to connect to remote host: Connection refused",
+            "/a/etcd.sock cannot be reached: Connection refused",
+        ),
+        (
+            "failed to connect to all addresses; last error: UNAVAILABLE: ipv4:127.0.0.1:9: Socket closed",
+            "127.0.0.1:9 cannot be reached: Socket closed",
+        ),
+    ],
+)
+def test_an_address_and_a_reason_are_enough(said: str, plain: str) -> None:
+    assert plainly(said) == plain
 
 
 async def test_a_port_where_nothing_listens() -> None:
