@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,14 +15,18 @@ import httpx
 import pytest
 
 from diag.cli import main
+from diag.doctor.rules.members import LAG_ENTRIES
+from diag.doctor.rules.state import LATE
 from diag.errors import MetaError
 from diag.faults import processes
 from diag.faults.member import SECRET
 from diag.faults.three import ThreeNodes
+from diag.kv.directory import SNAPSHOT_DIR
 from diag.kv.records import Record
 from diag.kv.store import Store
-from diag.perf.node_process import free_ports
-from tests.e2e.cluster import Cluster, cluster_of, get, level, put, status
+from diag.perf.node_process import NodeProcess, free_ports
+from diag.rpc.client import MetaClient
+from tests.e2e.cluster import Cluster, call, cluster_of, get, level, put, status
 from tests.polling import until
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("etcd"), pytest.mark.timeout(300)]
@@ -116,6 +121,16 @@ def lately(nodes: ThreeNodes) -> dict[str, Any]:
     return told
 
 
+def write(endpoint: str, entries: int) -> None:
+    """One after the other, so that each is an entry of its own."""
+
+    async def puts(client: MetaClient) -> None:
+        for turn in range(entries):
+            await client.put("again", b"%d" % turn)
+
+    call([endpoint], puts)
+
+
 def is_well(nodes: ThreeNodes, doctor: Asked, name: str = "n1") -> bool:
     return not {key for key in doctor(nodes.admin(name), token=SECRET) if key[0] not in OF_THE_MACHINE}
 
@@ -204,9 +219,14 @@ def test_a_slow_and_a_stuck_disk(apart: ThreeNodes, doctor: Asked) -> None:
     try:
         stuck = doctor.until("slow_fsync", number(sick), apart.admin("n1"), token=SECRET)
         assert "is stuck" in stuck["says"] or "is slow" in stuck["says"]
+        # The two others take writes, and what they take is not applied here.
+        write(apart.endpoint(next(name for name in apart.names if name != sick)), LAG_ENTRIES + 50)
+        behind = doctor.until("lagging_node", number(sick), apart.admin("n1"), token=SECRET)
+        assert "entries behind; its reads wait" in behind["says"]
     finally:
         disk.heal()
-    until(lambda: ("slow_fsync", number(sick)) not in doctor(apart.admin("n1"), token=SECRET))
+    gone = {("slow_fsync", number(sick)), ("lagging_node", number(sick))}
+    until(lambda: not gone & set(doctor(apart.admin("n1"), token=SECRET)), 60)
 
 
 def test_a_node_whose_network_is_cut(apart: ThreeNodes, doctor: Asked) -> None:
@@ -294,19 +314,32 @@ def test_a_state_that_differs(cluster: Cluster, doctor: Asked) -> None:
     assert "differs from that of the majority" in gave_up["evidence"][0]
 
 
+def test_a_node_that_makes_no_snapshots(tmp_path: Path, doctor: Asked) -> None:
+    with NodeProcess(tmp_path, ["--snapshot-logs-since-last", "10"]) as node:
+        snapshots = tmp_path / "raft" / SNAPSHOT_DIR
+        shutil.rmtree(snapshots, ignore_errors=True)
+        snapshots.write_text("where a directory should be")
+        write(node.grpc, LATE * 10 + 1)
+        found = doctor.until("old_snapshot", 0, node.admin)
+        assert "one is due every 10" in found["says"]
+        snapshots.unlink()
+        write(node.grpc, 11)
+        until(lambda: ("old_snapshot", 0) not in doctor(node.admin))
+
+
 def test_a_log_without_room(tmp_path: Path, scratch: Path, doctor: Asked) -> None:
     never = ["--snapshot-logs-since-last", str(1 << 40), "--etcd-quota-bytes", str(16 << 20)]
     with cluster_of(tmp_path, scratch, 3, *never) as small:
         first = small.nodes[1]
-        found: list[dict[str, Any]] = []
+        found: dict[str, dict[str, Any]] = {}
 
         def alarmed() -> bool:
             with contextlib.suppress(grpc.aio.AioRpcError):  # which is the fault
                 put(first, f"large/{time.monotonic_ns()}", os.urandom(900_000))
-            alarms = [one for (name, _), one in doctor(first.admin).items() if name == "log_alarm"]
-            found.extend(alarms)
-            return bool(alarms)
+            found.update({name: one for (name, _), one in doctor(first.admin).items()})
+            return "log_alarm" in found
 
         until(alarmed, 120)
-        assert "NOSPACE of node" in found[0]["says"]
+        assert "of its quota" in found["log_filling"]["says"], "it is told before it is too late"
+        assert "NOSPACE of node" in found["log_alarm"]["says"]
         assert status(first)["etcd"]["phase"] == "ready"
