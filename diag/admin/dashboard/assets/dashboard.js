@@ -311,8 +311,11 @@
   };
 
   for (const element of all(".needs-script")) element.hidden = false;
-  liveCluster();
-  liveCharts();
+  // What asks the node for more waits until the page that came is seen.
+  requestAnimationFrame(() => setTimeout(() => {
+    liveCluster();
+    liveCharts();
+  }));
   takeProfile();
   showProgress();
   makeBundle();
