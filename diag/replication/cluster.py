@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import secrets
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from diag.config.model import RaftConfig
 from diag.errors import Compacted, MetaError, Unavailable
@@ -14,20 +11,20 @@ from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
 from diag.kv.replacement import recover
 from diag.kv.snapshot import SnapshotStore
 from diag.kv.store import Store
-from diag.replication import Joining, NodeAddress
-from diag.replication.beginning import check_founder, check_joiner, check_member
+from diag.replication import NodeAddress
+from diag.replication.beginning import check_joiner
 from diag.replication.digest_apart import digest_apart
 from diag.replication.etcd import ClusterLog, Ways
 from diag.replication.etcd_binary import EtcdBinary, find_etcd
 from diag.replication.etcd_client import EtcdClient
 from diag.replication.etcd_facts import FactsReader
-from diag.replication.etcd_flags import EtcdSpec, is_member, spec_of
+from diag.replication.etcd_flags import EtcdSpec
 from diag.replication.etcd_member import EtcdMember, MemberState
 from diag.replication.etcd_source import EtcdSource
 from diag.replication.etcd_upkeep import EtcdUpkeep
 from diag.replication.housekeeping import Due
-from diag.replication.joining import check_joined, join
 from diag.replication.member_list import MemberList
+from diag.replication.member_spec import spec_at_start
 from diag.replication.membership import EtcdMembership
 from diag.replication.peer_client import Access, PeerClient
 from diag.replication.peer_source import PeerSource
@@ -126,7 +123,7 @@ class ClusterEngine:
     async def _start(self) -> None:
         recover(self._state.path)
         binary = find_etcd(self._raft.etcd_binary)
-        spec = await self._spec()
+        spec = await spec_at_start(self._raft, self._node, self._access, self._state, self._patience)
         await self._start_member(spec, binary)
         await self._await_leader()
         self._running.push_async_callback(self.peers.close)
@@ -136,44 +133,6 @@ class ClusterEngine:
         self.source = EtcdSource(self._client)
         self._use_sources(self._view.seen)
         await self._start_log(binary)
-
-    async def _spec(self) -> EtcdSpec:
-        """A member that was here before goes on; another is a cluster's first, or joins one.
-
-        A store that cannot go on there is refused before anything is asked of the cluster, and so is an
-        address in use: a second start of a node that runs would have the first taken out of the cluster.
-        """
-        raft, node = self._raft, self._node
-        first = spec_of(raft, {str(raft.id): _raft_address(node)}, node_address=node.grpc_advertise or "")
-        if is_member(first.data_dir):
-            await check_joined(raft.join, first, self._check_member)
-            return first
-        if not raft.join:
-            await asyncio.to_thread(self._check_store, check_founder)
-            return replace(first, token=f"{raft.cluster_name}-{secrets.token_hex(8)}")
-        _check_unused(raft)
-        this = Joining(
-            raft.id,
-            str(raft.id),
-            _raft_address(node),
-            node.grpc_advertise or "",
-            raft.learner,
-            raft.cluster_name,
-        )
-        joined = await join(raft.join, this, first, self._access, self._patience, self._check_joiner)
-        members = dict(entry.split("=", 1) for entry in joined.initial_cluster.split(","))
-        addresses = {name: url.partition("://")[2] for name, url in members.items()}
-        return replace(first, initial_members=addresses, existing=True, cluster=joined.cluster_token)
-
-    def _check_joiner(self, cluster: bytes) -> None:
-        self._check_store(lambda store: check_joiner(store, cluster))
-
-    def _check_member(self, cluster: bytes) -> None:
-        self._check_store(lambda store: check_member(store, cluster))
-
-    def _check_store(self, check: Callable[[Store], None]) -> None:
-        with self._state.open() as store:
-            check(store)
 
     async def _start_member(self, spec: EtcdSpec, binary: EtcdBinary) -> None:
         self._member = EtcdMember(spec, binary)
@@ -272,7 +231,7 @@ class ClusterEngine:
 
     async def _renew(self) -> None:
         cluster = self._view.seen.cluster.to_bytes(8, "big")
-        await asyncio.to_thread(self._check_joiner, cluster)
+        await asyncio.to_thread(self._state.check, lambda store: check_joiner(store, cluster))
         this = self._node.node_id
         info = await Renewal(self.peers, self.snapshots, this, cluster, self._patience).find()
         await asyncio.to_thread(self._state.renew, info)
@@ -308,24 +267,6 @@ class ClusterEngine:
         return {node.node_id: node.grpc_advertise for node in self._view.seen.nodes}
 
 
-def _raft_address(node: NodeAddress) -> str:
-    return f"{node.raft_host}:{node.raft_port}"
-
-
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _check_unused(raft: RaftConfig) -> None:
-    host = raft.raft_listen_host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind((host, raft.raft_api_port))
-    except OSError as error:
-        raise Unavailable(
-            f"{raft.raft_listen_host}:{raft.raft_api_port} cannot be used for raft: {error.strerror}; "
-            f"does node {raft.id} run already? Else change raft_config.raft_listen_host or raft_api_port."
-        ) from None

@@ -6,6 +6,7 @@ spoils is taken from the last snapshot and the log again.
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from diag.kv import boot
@@ -50,6 +51,11 @@ class State:
             store.close()
             raise
         return store
+
+    def check(self, check: Callable[[Store], None]) -> None:
+        """Have the store looked at by ``check``, which raises what is wrong with it."""
+        with self.open() as store:
+            check(store)
 
     def renew(self, info: SnapshotInfo) -> None:
         """Put a snapshot's state in the place of the store, which must be closed."""
