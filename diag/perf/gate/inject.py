@@ -1,9 +1,11 @@
 """A slowdown on purpose: ``DIAG_PERF_INJECT=diag.kv.apply.apply:0.05`` makes one function cost 5 % more CPU.
 
-The 5 % are of all CPU time that the process uses while the function is in use: what the gate measures. They
-are burnt after each call of the function and under its name, so that profilers find them where a slower
-function would have them. What is burnt follows from what the process has used since the last call, with the
-remainder carried on and the cost of looking counted in: a fixed spin would miss the share asked for.
+The 5 % are of all CPU time that the process uses while the function is in use: a workload that calls it once
+a request costs 5 % more a request, which is what the gate measures. They are no share of the function's own
+cost, which may be a hundredth of a request's. They are burnt after each call of the function and under its
+name, so that profilers find them where a slower function would have them. What is burnt follows from what the
+process has used since the last call, with the remainder carried on and the cost of looking counted in, as it
+is between other work: a fixed spin would miss the share asked for.
 
 Only a measured child reads the variable; the service never does. This file needs no other of its package, so
 that it can slow down a version of the service from before it.
@@ -17,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
+from statistics import median
 from types import FunctionType, ModuleType
 from typing import Any, Final, NamedTuple
 
@@ -24,12 +27,14 @@ from diag.errors import ConfigError
 
 VARIABLE = "DIAG_PERF_INJECT"
 _LEAST, _MOST = 0.001, 10.0
-#: After a longer time without a call nothing is burnt: the process did something else meanwhile, or rested.
-_IDLE_NS = 20_000_000
+#: After more CPU time a call nothing is burnt: the process did something else meanwhile.
+_ELSE_NS = 20_000_000
 _MOST_STRIDE = 256
 #: What is burnt at once is so many times what it costs to find out how much, at least.
 _WORTH = 10
-_CALIBRATION_CALLS = 2_000
+_CALIBRATION_CALLS = 300
+#: What is read between two calls to be timed, so that caches are as cold as between two requests.
+_EVICTING = 1 << 22
 
 Clock = Callable[[], int]
 
@@ -98,27 +103,25 @@ def slower(
     costs: Costs = FREE,
     used: Clock = time.process_time_ns,
     used_here: Clock = time.thread_time_ns,
-    passed: Clock = time.monotonic_ns,
 ) -> Callable[..., Any]:
     """The function, burning ``share`` of the process's other CPU time after its calls.
 
-    ``used`` and ``used_here`` are the CPU time of the process and of the thread, ``passed`` is time; in
-    nanoseconds.
+    ``used`` and ``used_here`` are the CPU time of the process and of the thread, in nanoseconds.
     """
     least = _WORTH * costs.looking
-    work = seen = 0
+    work = 0
     burnt = debt = 0.0
     stride = left = 1
 
     def burn() -> None:
-        nonlocal work, seen, burnt, debt, stride, left
+        nonlocal work, burnt, debt, stride, left
         left -= 1
         if left > 0:
             return
         begun = used_here()
-        now, moment = used() - int(burnt), passed()
-        since = now - work if moment - seen <= _IDLE_NS else 0
-        work, seen = now, moment
+        now = used() - int(burnt)
+        since = now - work if now - work <= _ELSE_NS * stride else 0
+        work = now
         owed = debt + share * since
         debt = 0.0  # another thread that comes meanwhile does not burn it again
         unseen = costs.unseen + costs.counting * (stride - 1)
@@ -133,7 +136,6 @@ def slower(
             spent = used_here() - begun + unseen
         debt += owed - spent
         burnt += spent
-        seen = passed()
 
     burn = _renamed(burn, function)
     if inspect.iscoroutinefunction(function):
@@ -165,26 +167,20 @@ def own_costs() -> Costs:
     for _ in range(2 * _MOST_STRIDE):  # nothing is worth a look to it, and it has come to look rarely
         counts()
     counting = max(0.0, _nanoseconds(counts) - plain)
-    seen = min(_seen() for _ in range(_CALIBRATION_CALLS))
+    seen = _nanoseconds(time.process_time_ns)
     return Costs(counting, looking, max(0.0, looking - seen))
 
 
-def _seen() -> int:
-    """What a look at the clocks takes between the first and the last."""
-    begun = time.thread_time_ns()
-    time.process_time_ns()
-    return time.thread_time_ns() - begun
-
-
 def _nanoseconds(function: Callable[[], object]) -> float:
-    """CPU time of a call, the least of a few measurements."""
+    """CPU time of a call between other work, and of the look at the clock around it."""
+    other = bytes(_EVICTING)
     found = []
-    for _ in range(5):
+    for _ in range(_CALIBRATION_CALLS):
+        other.count(1)
         begun = time.thread_time_ns()
-        for _ in range(_CALIBRATION_CALLS):
-            function()
-        found.append((time.thread_time_ns() - begun) / _CALIBRATION_CALLS)
-    return min(found)
+        function()
+        found.append(time.thread_time_ns() - begun)
+    return float(median(found))
 
 
 def _renamed(function: Callable[..., Any], model: Callable[..., Any]) -> Any:

@@ -54,7 +54,7 @@ class Processor:
     """A clock that moves by what is done and by being looked at, and sees who looks."""
 
     def __init__(self) -> None:
-        self.now = self.rested = 0
+        self.now = 0
         self.looked: FrameType | None = None
 
     def used(self) -> int:
@@ -64,9 +64,6 @@ class Processor:
         self.now += 500
         self.looked = sys._getframe(1)
         return self.now
-
-    def passed(self) -> int:
-        return self.rested + self.now
 
     def work(self, nanoseconds: int) -> None:
         self.now += nanoseconds
@@ -149,28 +146,27 @@ def test_what_is_burnt_is_the_share_asked_for_however_long_the_work_is(
         processor.work(nanoseconds)
 
     costs = Costs(counting=0.0, looking=1_000.0, unseen=500.0)
-    call = slower(work, share, costs, processor.used, processor.used_here, processor.passed)
+    call = slower(work, share, costs, processor.used, processor.used_here)
     assert _burnt(processor, call, works) == pytest.approx(share, rel=0.04)
 
 
-def test_what_the_process_does_while_the_function_rests_is_not_burnt_for() -> None:
+def test_what_the_process_does_while_the_function_is_not_called_is_not_burnt_for() -> None:
     processor = Processor()
 
     def work(nanoseconds: int) -> None:
         processor.work(nanoseconds)
 
-    call = slower(work, 0.1, FREE, processor.used, processor.used_here, processor.passed)
+    call = slower(work, 0.1, FREE, processor.used, processor.used_here)
     assert _burnt(processor, call, [10_000_000_000]) < 0.001
     burnt = 0
     for _ in range(100):
-        processor.rested += 30_000_000
-        processor.work(1_000_000)  # what a service does in the background
+        processor.work(500_000_000)  # another workload
         begun = processor.now
         for _ in range(10):
             call(1_000_000)
         burnt += processor.now - begun - 10_000_000
     assert burnt == pytest.approx(0.1 * 100 * 9_000_000, rel=0.05), (
-        "all but a burst's first call is burnt for"
+        "all but the first call after it is burnt for"
     )
 
 
@@ -183,8 +179,8 @@ def test_profilers_find_what_is_burnt_under_the_functions_name() -> None:
     async def wait(nanoseconds: int) -> None:
         processor.work(nanoseconds)
 
-    called = slower(work, 0.1, used=processor.used, used_here=processor.used_here, passed=processor.passed)
-    awaited = slower(wait, 0.1, used=processor.used, used_here=processor.used_here, passed=processor.passed)
+    called = slower(work, 0.1, used=processor.used, used_here=processor.used_here)
+    awaited = slower(wait, 0.1, used=processor.used, used_here=processor.used_here)
 
     def use_awaited(nanoseconds: int) -> None:
         asyncio.run(awaited(nanoseconds))
