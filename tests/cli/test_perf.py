@@ -45,8 +45,10 @@ def test_a_command_that_fails_alone_fails_with_its_words(capsys: pytest.CaptureF
     assert compare("--", "true", "---", *PYTHON, "raise ValueError('on purpose')") == 1
     out = capsys.readouterr().out
     assert out.count("ValueError: on purpose") == 1
-    assert "Head fails at the run, and base does not." in out
+    assert out.splitlines()[1] == "FAIL: head fails at the run, and base does not."
 
 
-def test_two_commands_that_fail_cannot_be_told() -> None:
+def test_two_commands_that_fail_cannot_be_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert compare("--", "false", "---", "false") == 2
+    out = capsys.readouterr().out
+    assert "cannot tell: both sides fail at the run.\n    false ended with 1 and said nothing.\n" in out

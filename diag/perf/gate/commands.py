@@ -49,7 +49,8 @@ class Commands:
         if words[:1] == ["error"]:
             raise Crashed(label, _RUN, f"{shlex.join(command)} cannot be started: {' '.join(words[1:])}.")
         status = words[0] if words else "nothing"
-        raise Crashed(label, _RUN, f"{shlex.join(command)} ended with {status}. It said: {said or 'nothing'}")
+        last = f". It said: {said}" if said else " and said nothing."
+        raise Crashed(label, _RUN, f"{shlex.join(command)} ended with {status}{last}")
 
 
 def _launch(command: Sequence[str], output: int) -> str:

@@ -10,7 +10,7 @@ import sys
 import time
 from asyncio import Runner
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from diag.errors import ProfilerError
 from diag.perf.children import environment
 from diag.perf.gate.cause import Slice
 from diag.perf.gate.sample import BOOT, MEMORY_UNDER_LOAD, failures, shuffled, target_of
-from diag.perf.gate.station import Station, cpu_seconds
+from diag.perf.gate.station import Station, cpu_seconds, together
 from diag.perf.gate.workloads import PROFILED, WORKLOADS, Target, Workload
 from diag.perf.node_process import NodeProcess
 from flamegraph.formats.folded import read_folded
@@ -59,8 +59,8 @@ def workload(
                             await _slice(work, target, node.pid, seconds, 1_000 * (turn + 1))
                         )
 
-    with ExitStack() as stack:
-        runner.run(run({each.label: stack.enter_context(each.fresh()) for each in stations}))
+    with together(stations) as nodes:
+        runner.run(run(nodes))
     return [taken[station.label] for station in stations]
 
 

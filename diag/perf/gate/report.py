@@ -39,6 +39,9 @@ def tell(report: Report, out: Path | None, console: Console) -> None:
 
 def headlines(report: Report) -> list[str]:
     """The verdict, what failed and why, then what the reader must know of the run."""
+    if not report.interrupted and (same := _broken_alike(report)):
+        word = "FAIL" if same.verdict is Verdict.FAIL else str(same.verdict)
+        return [f"{word}: {same.reason[:1].lower()}{same.reason[1:]}", *_indented(same.output), *report.notes]
     failed = report.failed()
     lines = [_verdict_line(report, failed)]
     lines += report.causes
@@ -47,12 +50,23 @@ def headlines(report: Report) -> list[str]:
         lines.append(f"{result.name}: {result.reason}")
         if result.output not in told:
             told.add(result.output)
-            lines += [f"    {line}" for line in result.output.strip().splitlines()]
+            lines += _indented(result.output)
     unclear = [each for each in report.results if each.verdict is Verdict.UNCLEAR and each.judgement is None]
     for result in unclear:
         lines.append(f"{result.name}: {result.reason} {result.output.strip()}".rstrip())
     lines += report.notes
     return lines
+
+
+def _broken_alike(report: Report) -> Result | None:
+    """Any of the results, when nothing was judged and all are of one verdict for one reason."""
+    results = [result for result in report.results if result.verdict is not None]
+    ends = {(result.verdict, result.reason, result.output) for result in results}
+    return results[0] if len(ends) == 1 and results[0].judgement is None else None
+
+
+def _indented(output: str) -> list[str]:
+    return [f"    {line}" for line in output.strip().splitlines()]
 
 
 def _verdict_line(report: Report, failed: Sequence[Result]) -> str:

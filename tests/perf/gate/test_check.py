@@ -80,7 +80,7 @@ def test_a_head_that_does_not_start_fails_with_its_output(repo: Path) -> None:
     (repo / "diag/node.py").write_text("raise ValueError('broken on purpose')\n")
     done = check(repo, "--only", "get", "--pairs", "1")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "Head does not start, and base does." in done.stdout
+    assert "FAIL: head does not start, and base does." in done.stdout
     assert "broken on purpose" in done.stdout
 
 

@@ -43,7 +43,7 @@ def test_a_grandchild_counts_too() -> None:
     ("command", "words"),
     [
         (["no-such-command", "a b"], "no-such-command 'a b' cannot be started: No such file or directory."),
-        (["false"], "false ended with 1. It said: nothing"),
+        (["false"], "false ended with 1 and said nothing."),
         (
             [*PYTHON, "import os; print('why', flush=True); os.kill(os.getpid(), 9)"],
             "ended with -9. It said: why",

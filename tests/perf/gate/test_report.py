@@ -72,6 +72,22 @@ def test_a_crash_is_told_with_its_output() -> None:
     assert headlines(found)[1:] == ["put: Head fails at put.", "    ValueError: [bad]", "    at line 1"]
 
 
+@pytest.mark.parametrize(
+    ("verdict", "reason", "headline"),
+    [
+        (Verdict.FAIL, "Head fails at the run, and base does not.", "FAIL: head fails at the run, and"),
+        (Verdict.UNCLEAR, "Both sides fail at the run.", "cannot tell: both sides fail at the run."),
+    ],
+)
+def test_where_all_is_broken_alike_the_headline_says_how_once(
+    verdict: Verdict, reason: str, headline: str
+) -> None:
+    broken = [Result(name, "run", verdict, reason, output="it ended with 1") for name in ("time", "memory")]
+    first, *rest = headlines(report(*broken, Result("sql", "statement", None, "No engine.")))
+    assert first.startswith(headline)
+    assert rest == ["    it ended with 1"]
+
+
 def test_what_is_left_out_does_not_count() -> None:
     found = report(result("get", 1.0), Result("sql", "statement", None, "No engine."))
     assert found.exit_code == 0
