@@ -70,10 +70,10 @@ perf-check: $(STAMP)  ## did the working tree get slower or hungrier than BASE= 
 perf-history: $(STAMP)  ## keep the last perf-check in build/perf (or a branch, ARGS="--branch NAME") and draw them all
 	@$(BIN)/python -m diag.perf.gate.history $(ARGS)
 
-perf-counts: $(STAMP)  ## do the pure kernels take more instructions than at BASE=? Counted by valgrind, in half a minute
+perf-counts: $(STAMP)  ## do the pure kernels take more instructions than at BASE=? Counted by perf or valgrind
 	@$(BIN)/python -m diag.perf.gate.counts $(if $(BASE),--base $(BASE)) $(ARGS)
 
-perf-selftest: $(STAMP)  ## how often the gate alarms without cause, and how often it sees one; ARGS=--live takes hours
+perf-selftest: $(STAMP)  ## how often the gate alarms without cause, and how often it sees one; ARGS=--live takes an hour
 	@$(BIN)/python -m diag.perf.gate.selftest $(ARGS)
 
 bench: $(STAMP)  ## speed and memory, as ratios measured in one run

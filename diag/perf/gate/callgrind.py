@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,8 +26,8 @@ def missing() -> str | None:
     if shutil.which("valgrind") is not None:
         return None
     return (
-        "Instructions are counted by valgrind, and there is none on PATH. Install it (Debian: apt install "
-        "valgrind), or leave the counts out."
+        "Instructions are counted by perf where the processor lets it, else by valgrind, and there is none "
+        "on PATH. Install it (Debian: apt install valgrind), or leave the counts out."
     )
 
 
@@ -55,7 +55,7 @@ class Counting:
                 "--collect-atstart=yes",
                 *(sys.executable, "-P", str(_CHILD), str(os.getpid()), str(layout), *kernels),
             ],
-            env=_environment(site, place),
+            env=environment(site, place),
             cwd=place,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -101,7 +101,7 @@ class Counting:
         return words.strip()[-_LAST_WORDS:] or f"it ended with {self._process.returncode}"
 
 
-def _environment(site: Path, place: Path) -> Mapping[str, str]:
+def environment(site: Path, place: Path) -> dict[str, str]:
     """Small and fixed: names and values lie on the process's stack."""
     return {
         "PATH": os.environ.get("PATH", ""),

@@ -3,7 +3,8 @@
 ``python -P counts_child.py PARENT LAYOUT KERNEL...`` is run by its path, so that both sides do the same,
 whether or not their package has this file. A kernel runs before its first mark too: what is imported, cached
 or specialised once is not counted. Nothing in it depends on time or on chance. A line on standard output says
-of each kernel ``ok`` or what it failed with.
+of each kernel ``ok`` or what it failed with. A kernel's name may have a number after it, ``codec+100``: so
+many turns of an empty loop are counted with it, to see whether they are found.
 
 Where things happen to lie in memory moves a count by a few thousandths: the least over a few layouts decides.
 """
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterator
 
 #: C functions that nothing else calls: the counter starts anew before the first, and ends before the second.
 BEGIN, END = "getpgrp", "getsid"
+#: The variable with the paths of two pipes, where another counter is told when to begin and to end.
+CONTROL = "COUNTS_CONTROL"
 
 _PR_SET_PDEATHSIG = 1
 _WARM_UPS = 2
@@ -132,24 +135,51 @@ def _shifted(layout: int) -> list[object]:
 
 
 def _end_with(parent: int) -> None:
-    """When the counting process is killed, nobody else would end this."""
+    """When the counting process is killed, nobody else would end this. 0: another process stands between."""
+    if not parent:
+        return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the parent ended before its child could ask for its own end")
 
 
+def _marks() -> tuple[Callable[[], object], Callable[[], object]]:
+    """What is called before a kernel and after it."""
+    control = os.environ.get(CONTROL)
+    if not control:
+        return os.getpgrp, lambda: os.getsid(0)
+    to, back = (os.open(path, os.O_RDWR) for path in control.split(","))
+
+    def say(word: bytes) -> None:
+        os.write(to, word)
+        os.read(back, 16)
+
+    return lambda: say(b"enable\n"), lambda: say(b"disable\n")
+
+
+def _with_more(kernel: Kernel, turns: int) -> Kernel:
+    def more() -> None:
+        kernel()
+        for _ in range(turns):
+            pass
+
+    return more
+
+
 def _run(kernels: list[str]) -> Iterator[str]:
+    begin, end = _marks()
     for name in kernels:
+        name, _, turns = name.partition("+")
         try:
-            kernel = KERNELS[name]()
+            kernel = _with_more(KERNELS[name](), int(turns or 0))
             for _ in range(_WARM_UPS):
                 kernel()
         except Exception as error:  # noqa: BLE001 - whatever a version of the packages does
             yield f"{type(error).__name__}: {error}".replace("\n", " ")
             continue
-        os.getpgrp()
+        begin()
         kernel()
-        os.getsid(0)
+        end()
         yield "ok"
 
 

@@ -2,7 +2,7 @@
 
 Offline, the verdicts are tried on costs that were recorded on a quiet machine and beside two processes that
 compute: a trial draws rounds out of a recording. ``--live`` tries the whole gate: processes are started, and
-one of them is slowed down.
+one of them is slowed down. ``--counts`` tries the counts of instructions.
 """
 
 import random
@@ -16,9 +16,11 @@ from rich.console import Console
 
 from diag.errors import MetaError
 from diag.perf.figures import Figure, table
+from diag.perf.gate.counts_child import KERNELS
 from diag.perf.gate.live import try_live
 from diag.perf.gate.recording import AGAIN, SLOWED, Recording, drawn, read, scaled
 from diag.perf.gate.result import INTERRUPTED
+from diag.perf.gate.sweep import sweep
 from diag.perf.gate.tally import Tally
 from flamegraph.paired import Judgement, Pairs, Plan, Verdict, effect, judge
 
@@ -119,8 +121,9 @@ def _live(trials: int, say: Callable[[str], None]) -> Iterator[Figure]:
     default=RECORDED,
     help="Directory of what diag.perf.gate.record wrote.",
 )
-@click.option("--live", is_flag=True, help="Start processes instead; 30 trials of each kind take hours.")
-def main(trials: int | None, recordings: Path, live: bool) -> None:
+@click.option("--live", is_flag=True, help="Start processes instead; 30 trials of each kind take an hour.")
+@click.option("--counts", is_flag=True, help="Count the instructions of equal and of dearer kernels instead.")
+def main(trials: int | None, recordings: Path, live: bool, counts: bool) -> None:
     """Exit code 0 when all figures are as they must be, 1 when one is not, 2 when it cannot run."""
     console = Console()
     if not console.is_terminal:
@@ -132,6 +135,8 @@ def main(trials: int | None, recordings: Path, live: bool) -> None:
     try:
         if live:
             found = list(_live(trials or _LIVE_TRIALS, say))
+        elif counts:
+            found = list(sweep(list(KERNELS), Path.cwd()))
         else:
             found = [
                 figure

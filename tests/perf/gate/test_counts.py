@@ -38,8 +38,8 @@ def test_nothing_counted_decides_nothing() -> None:
         (1_000_000, 1_000_000, Verdict.PASS, "pass"),
         (1_000_000, 900_000, Verdict.PASS, "pass"),
         (1_000_000, 1_003_001, Verdict.PASS, "pass, but over 0.3%"),
-        (1_000_000, 1_010_000, Verdict.PASS, "pass, but over 0.3%"),
-        (1_000_000, 1_010_001, Verdict.FAIL, "fail: over 1%"),
+        (1_000_000, 1_006_000, Verdict.PASS, "pass, but over 0.3%"),
+        (1_000_000, 1_006_001, Verdict.FAIL, "fail: over 0.6%"),
         (1_000_000, None, Verdict.FAIL, "fail: head cannot run it"),
         (None, 1_000_000, Verdict.UNCLEAR, "cannot tell: base cannot run it"),
         (None, None, Verdict.UNCLEAR, "cannot tell: neither side can run it"),
@@ -135,7 +135,7 @@ def test_two_commits_are_compared_and_only_what_is_slower_fails(tmp_path: Path) 
     done = _run(here, "--only", "codec", "--only", "pprof", "--layouts", "1")
     assert done.returncode == 1, done.stdout + done.stderr
     told = {line.split()[0]: line.strip() for line in done.stdout.splitlines() if line.strip()}
-    assert told["codec"].endswith("fail: over 1%"), done.stdout
+    assert told["codec"].endswith("fail: over 0.6%"), done.stdout
     assert told["pprof"].endswith(" pass"), done.stdout
     assert abs(float(told["pprof"].split()[3].rstrip("%"))) < 0.3
     assert "last commit" in told["base:"], "what is not committed is compared with the last commit"
