@@ -6,6 +6,7 @@ profile of so many allocations and its picture. Each line of output is JSON too;
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -126,6 +127,7 @@ _CALLERS: Final = (_first, _second, _third)
 async def run() -> None:
     """Do as asked until the input ends."""
     import_module("diag.node")  # memray patches whatever library is loaded, so those of a node are
+    gc.freeze()  # as a node does once it is made
     profilers, beat = Profilers(ProfileLock()), Beat()
     beating = asyncio.create_task(beat.run())
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -3,9 +3,10 @@
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from diag.errors import ProfilerError
 from diag.processes.modules import environment, last_words, module_command
@@ -20,35 +21,68 @@ def run_module(
     arguments: Sequence[str],
     stop: threading.Event,
     *,
+    source: IO[bytes],
+    temp_dir: Path | None = None,
+    work: str = "read",
+) -> bytes:
+    """Standard output of ``python -m module arguments``, whose input is ``source``; errors as of ``Output``.
+
+    Blocking; run it in a worker thread.
+    """
+    with started(module, arguments, source=source, temp_dir=temp_dir, work=work) as output:
+        return output(stop)
+
+
+class Output(Protocol):
+    """Waits for the process to end, and gives its standard output.
+
+    Raises ProfilerError with its last line; Abandoned on ``stop``.
+    """
+
+    def __call__(self, stop: threading.Event) -> bytes: ...
+
+
+@contextmanager
+def started(
+    module: str,
+    arguments: Sequence[str],
+    *,
     source: IO[bytes] | None = None,
     inherit: Sequence[int] = (),
     temp_dir: Path | None = None,
     work: str = "read",
-) -> bytes:
-    """Standard output of ``python -m module arguments``; ``source`` is its input, ``inherit`` its files.
+) -> Iterator[Output]:
+    """The module as a process from now on. Without ``source`` its input ends when its output is asked for.
 
-    Blocking; run it in a worker thread. Raises ProfilerError with its last line, ``work`` being what it could
-    not have done; Abandoned on ``stop``.
+    ``inherit`` are files that it gets, ``work`` is what an error says could not be done.
     """
     with open_scratch(temp_dir) as out, open_scratch(temp_dir) as errors:
         child = subprocess.Popen(
             module_command(module, *arguments),
-            stdin=source or subprocess.DEVNULL,
+            stdin=source or subprocess.PIPE,
             stdout=out,
             stderr=errors,
             pass_fds=tuple(inherit),
             env=environment(),
         )
-        try:
+
+        def output(stop: threading.Event) -> bytes:
+            if child.stdin is not None:
+                child.stdin.close()
             while child.poll() is None:
                 if stop.wait(_POLL):
                     raise Abandoned
+            if child.returncode != 0:
+                said = last_words(content(errors))
+                raise ProfilerError(f"The profile could not be {work}; the process for that said: {said}")
+            return content(out)
+
+        try:
+            yield output
         finally:
             end(child)
-        if child.returncode != 0:
-            said = last_words(content(errors))
-            raise ProfilerError(f"The profile could not be {work}; the process for that said: {said}")
-        return content(out)
+            if child.stdin is not None:
+                child.stdin.close()
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:

@@ -5,17 +5,23 @@ stacks of everything that was running at that moment. The capture is not compres
 that under the interpreter lock. Peak and leaks need the aggregated format only (tens of kilobytes);
 temporary and allocations need every single allocation, so the file is watched and the profile ends early
 when it grows too big.
+
+Entering and leaving each hold the interpreter lock for 4 to 6 ms, in which memray patches the libraries that
+are loaded. Leaving an aggregated capture takes 1.2 us more for each stack and 75 ns for each block that is
+still held: 20 ms are passed where 10,000 stacks hold memory, or 200,000 blocks.
 """
 
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 from diag.errors import NoSpace, ProfilerError, ProfilerMissing
 from diag.profilers.capture import Capture
-from diag.profilers.child import content, run_module
+from diag.profilers.child import content, started
 from diag.profilers.requests import HeapRequest
 from diag.profilers.scratch import open_scratch, scratch_path
 from diag.profilers.span import Span
@@ -26,6 +32,9 @@ _SPARE = 64 << 20
 
 #: For a profile that does not follow small objects.
 ARENAS: Final = "Objects of up to 512 bytes count as the arenas that Python takes for them."
+
+#: Waits for the allocations counted, the bytes left out, and the stacks.
+Fold = Callable[[threading.Event], tuple[int, int, bytes]]
 
 
 class Memray:
@@ -42,8 +51,9 @@ class Memray:
         """
         with open_scratch(self._temp_dir) as file:
             _require_space(file)
-            seconds, notes = self._track(request, file, span, stop)
-            allocations, left_out, folded = _fold(file, request.mode, stop, self._temp_dir)
+            with folding(file, request.mode, self._temp_dir) as fold:
+                seconds, notes = self._track(request, file, span, stop)
+                allocations, left_out, folded = fold(stop)
         if left_out:
             notes.append(f"{left_out >> 30} GiB of mapped address space are left out: they are no memory.")
         if request.mode in ("peak", "leaks"):
@@ -120,15 +130,20 @@ def _require_space(file: IO[bytes]) -> None:
         )
 
 
-def _fold(file: IO[bytes], mode: str, stop: threading.Event, temp_dir: Path | None) -> tuple[int, int, bytes]:
-    """The number of allocations, the bytes left out, and the stacks."""
+@contextmanager
+def folding(file: IO[bytes], mode: str, temp_dir: Path | None) -> Iterator[Fold]:
+    """A process that will fold the capture, once that is whole.
+
+    It starts before the capture does, so that nobody waits for it to import what reads captures.
+    """
     with open_scratch(temp_dir) as counts:
-        folded = run_module(
-            _MODULE,
-            [scratch_path(file), mode, scratch_path(counts)],
-            stop,
-            inherit=[file.fileno(), counts.fileno()],
-            temp_dir=temp_dir,
-        )
-        allocations, left_out = map(int, content(counts).split())
-    return allocations, left_out, folded
+        arguments = [scratch_path(file), mode, scratch_path(counts)]
+        inherit = [file.fileno(), counts.fileno()]
+        with started(_MODULE, arguments, inherit=inherit, temp_dir=temp_dir) as output:
+
+            def fold(stop: threading.Event) -> tuple[int, int, bytes]:
+                folded = output(stop)
+                allocations, left_out = map(int, content(counts).split())
+                return allocations, left_out, folded
+
+            yield fold

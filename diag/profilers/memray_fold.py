@@ -1,10 +1,12 @@
 """Program: a memray capture in, folded stacks out. ``... CAPTURE MODE COUNTS``
 
-A program of its own, because reading a capture holds the interpreter lock for hundreds of milliseconds.
+A program of its own, because reading a capture holds the interpreter lock for hundreds of milliseconds. It is
+started before the capture is whole, and waits for the end of its input.
+
 The output is folded stacks weighted in bytes. The file COUNTS gets the number of allocations counted, and the
 bytes of those left out: in front of the stacks, whoever reads them would have to copy them all to part the
-two. Left out is address space: the store maps its file as large as it may ever
-grow, 64 GiB that are no memory and beside which nothing else could be seen.
+two. Left out is address space: the store maps its file as large as it may ever grow, 64 GiB that are no
+memory and beside which nothing else could be seen.
 """
 
 import gc
@@ -31,6 +33,7 @@ def main() -> None:
     """Fold the capture in the mode, and write the counts."""
     from memray import FileReader
 
+    sys.stdin.buffer.read()  # the input ends when the capture is whole
     gc.disable()  # of hundreds of thousands of records none is in a cycle
     path, mode, counts = sys.argv[1:]
     left_out: list[int] = []

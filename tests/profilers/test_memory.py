@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diag.errors import NoSpace
-from diag.profilers.memory import Memray, _fold
+from diag.profilers.memory import Memray, folding
 from diag.profilers.requests import HeapRequest
 from diag.profilers.span import Span
 from tests.polling import until
@@ -62,8 +62,8 @@ def test_bytes_are_those_that_memray_counts(tmp_path: Path, mode: str) -> None:
             "leaks": sum(record.size for record in reader.get_leaked_allocation_records()),
             "allocations": memray._memray.compute_statistics(str(path)).total_memory_allocated,
         }
-    with path.open("rb") as file:
-        _, _, folded = _fold(file, mode, threading.Event(), None)
+    with path.open("rb") as file, folding(file, mode, None) as fold:
+        _, _, folded = fold(threading.Event())
     assert sum(weights(folded.decode()).values()) == totals[mode] >= sum(map(len, held))
 
 
