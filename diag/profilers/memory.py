@@ -29,6 +29,8 @@ from diag.profilers.work import Abandoned
 
 _MODULE = "diag.profilers.memray_fold"
 _SPARE = 64 << 20
+#: memray's own looks at the process's size, of which nothing is told; at its 10 ms they take 0.6 % of a core.
+_INTERVAL_MS: Final = 1000
 
 #: For a profile that does not follow small objects.
 ARENAS: Final = "Objects of up to 512 bytes count as the arenas that Python takes for them."
@@ -85,6 +87,7 @@ class Memray:
             destination=FileDestination(scratch_path(file), overwrite=True, compress_on_exit=False),
             file_format=FileFormat.ALL_ALLOCATIONS if whole else FileFormat.AGGREGATED_ALLOCATIONS,
             trace_python_allocators=request.small_objects,
+            memory_interval_ms=_INTERVAL_MS,
         )
         try:
             with tracker:
