@@ -14,6 +14,8 @@ from diag.profilers.tick_clock import TickClock, TickWatch
 #: Looks in a second on the wall for each sample that is reported in a second of CPU. At 99 Hz they leave 0.8
 #: points of noise in ten busy seconds, where as many looks as samples leave 1.6.
 _LOOKS: Final = 4
+#: The share of the time for which the main thread may stand still for looks beyond the samples'.
+_STANDING: Final = 0.01
 #: CPU seconds between looks at the densest. A look takes 15 us of a busy thread, and 45 of one that comes
 #: from sleep with cold caches: so a burst of work in a process that is mostly idle takes 5 % longer at most.
 _DENSEST: Final = 1e-3
@@ -46,12 +48,12 @@ class PerfClock:
             self.each = _DENSEST if self._dense else 1 / rate
         return PerfWatch(self, tid, event)
 
-    def adapt(self, rate: float) -> None:
+    def adapt(self, rate: float, cost: float) -> None:
         """To the CPU that was used since the last time: there are so many looks on the wall, not more."""
         then, before = self._last
         self._last = moment, cpu = time.monotonic(), time.process_time()
         if self._dense and moment > then:
-            self.each = spaced(rate, (cpu - before) / (moment - then))
+            self.each = spaced(rate, (cpu - before) / (moment - then), cost)
 
 
 class PerfWatch:
@@ -63,7 +65,7 @@ class PerfWatch:
         self._event = event
         now = thread_cpu(tid) or 0.0
         self._strata = Strata(clock.each or _DENSEST, now)
-        event.arm(self._strata.due - now)
+        self._arm(now)
 
     def charge(self) -> float | None:
         """Seconds that a look at this moment stands for, 0 before it is due; None when the thread is gone."""
@@ -71,17 +73,26 @@ class PerfWatch:
         if now is None:
             return None
         seconds = self._strata.charge(now, self._clock.each or _DENSEST)
-        self._event.arm(self._strata.due - now)
+        if seconds or now > self._early:
+            self._arm(now)
         return seconds
+
+    def _arm(self, now: float) -> None:
+        # The event's clock may be fast, and it signal before the look is due; hardly before half the time.
+        self._early = (now + self._strata.due) / 2
+        self._event.arm(self._strata.due - now)
 
     def close(self) -> None:
         """There are no more."""
         self._event.close()
 
 
-def spaced(rate: float, share: float) -> float:
-    """CPU seconds from one look to the next, while the process uses such a share of a processor."""
-    return min(max(share / (_LOOKS * rate), _DENSEST), 1 / rate)
+def spaced(rate: float, share: float, cost: float) -> float:
+    """CPU seconds from one look to the next: of a process that uses such a ``share`` of a processor, where a
+    look takes so many seconds.
+    """
+    looks = min(_LOOKS * rate, _STANDING / cost) if cost else _LOOKS * rate
+    return min(max(share / looks, _DENSEST), 1 / rate)
 
 
 def refusal(error: OSError) -> str:

@@ -72,7 +72,7 @@ class CpuTicks:
 
     def look(self) -> float:
         """Watch every thread; of very many, those that have used CPU since the last look."""
-        self._clock.adapt(self._rate)
+        self._clock.adapt(self._rate, self._handler.seconds / max(1, self._tally.looks))
         pause = self._threads.look(self._rate)
         many = len(self._threads.found) > _MANY
         for ident, tid in self._threads.found.items():

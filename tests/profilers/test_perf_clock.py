@@ -7,22 +7,26 @@ from diag.profilers.perf_clock import refusal, spaced
 
 
 @pytest.mark.parametrize(
-    ("rate", "share", "looks"),
+    ("rate", "share", "cost", "looks"),
     [
-        (99, 0.0, 1000),
-        (99, 0.1, 1000),
-        (99, 0.99, 400),
-        (99, 2.0, 198),
-        (99, 8.0, 99),
-        (1000, 0.5, 1000),
-        (1000, 2.0, 1000),
-        (1, 0.5, 8),
+        (99, 0.0, 0.0, 1000),
+        (99, 0.1, 0.0, 1000),
+        (99, 0.99, 0.0, 400),
+        (99, 2.0, 0.0, 198),
+        (99, 8.0, 0.0, 99),
+        (99, 1.0, 20e-6, 396),
+        (99, 1.0, 50e-6, 200),
+        (99, 1.0, 500e-6, 99),
+        (99, 0.01, 500e-6, 1000),
+        (1000, 0.5, 0.0, 1000),
+        (1000, 2.0, 0.0, 1000),
+        (1, 0.5, 0.0, 8),
     ],
 )
-def test_looks_are_as_dense_as_the_use_of_the_processor_allows(
-    rate: float, share: float, looks: float
+def test_looks_are_as_dense_as_their_cost_and_the_use_of_the_processor_allow(
+    rate: float, share: float, cost: float, looks: float
 ) -> None:
-    assert 1 / spaced(rate, share) == pytest.approx(looks)
+    assert 1 / spaced(rate, share, cost) == pytest.approx(looks)
 
 
 def test_a_refusal_says_how_to_permit_it() -> None:
