@@ -28,8 +28,8 @@ class Clock(Protocol):
     def watch(self, tid: int, rate: float) -> Watch:
         """Looks at a thread, by its kernel id, as dense as a profile of that rate in Hz needs. OSError."""
 
-    def adapt(self, rate: float, cost: float) -> None:
-        """To what the process does now, and a look's ``cost`` in seconds; not for the handler."""
+    def adapt(self, rate: float, cost: float) -> "Clock":
+        """The clock for what the process does now, where a look takes so many seconds. Not in the handler."""
 
 
 def best_clock(*, dense: bool) -> Clock:

@@ -54,11 +54,11 @@ class CpuTicks:
         self._tally = tally
         self._rate = rate
         self._clock = clock
+        self.note = f"{_NOTE} {clock.note}"
         self._main, self._main_tid = threading.get_ident(), threading.get_native_id()
         self._threads = Threads()
         self._used: dict[int, float] = {}
         self._watched: dict[int, tuple[int, Watch]] = {}
-        self.note = f"{_NOTE} {clock.note}"
 
     def begin(self) -> None:
         """On the main thread. OSError, with nothing left behind, where there are no such clocks."""
@@ -72,7 +72,7 @@ class CpuTicks:
 
     def look(self) -> float:
         """Watch every thread; of very many, those that have used CPU since the last look."""
-        self._clock.adapt(self._rate, self._handler.seconds / max(1, self._tally.looks))
+        self._adapt()
         pause = self._threads.look(self._rate)
         many = len(self._threads.found) > _MANY
         for ident, tid in self._threads.found.items():
@@ -94,6 +94,18 @@ class CpuTicks:
             watch.close()
         self._handler.close()
         return self._handler.seconds
+
+    def _adapt(self) -> None:
+        """Those who are watched go on by another clock, where that suits them better."""
+        clock = self._clock.adapt(self._rate, self._handler.seconds / max(1, self._tally.looks))
+        if clock is self._clock:
+            return
+        self._clock = clock
+        self.note = f"{_NOTE} {clock.note}"
+        for tid, (ident, _) in list(self._watched.items()):
+            self._drop(tid)
+            with suppress(OSError):
+                self._watch(ident, tid)
 
     def _watch(self, ident: int, tid: int) -> None:
         self._watched[tid] = ident, self._clock.watch(tid, self._rate)

@@ -3,6 +3,7 @@
 Options: ``shares`` (60/30/10 of CPU), ``parked`` (ten waiting threads), ``hold`` (keeps 50 MB a request old),
 ``commits`` (a thread commits to LMDB), ``compress`` (a thread compresses), ``waits`` (tasks that wait),
 ``leaves`` (half the CPU in long calls into C that keep the interpreter lock), ``idle`` (a tenth of a core),
+``waiting`` (thousands of waits a second),
 ``storm`` (a thread sends the sampler's signal 5,000 times a second), ``churn`` (allocates and frees 100 kB),
 ``incapable`` (without CAP_SYS_PTRACE even as root), ``undumpable``, ``no-py-spy``, ``no-ptrace`` and
 ``no-perf`` (seccomp filters refuse it), ``worker-loop`` (the loop is not in the main thread), ``uvloop``,
@@ -106,6 +107,11 @@ def refuse(call: Mapping[str, int]) -> None:
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Filter(len(program) // 8, program)))
 
 
+def echo(source: int, sink: int) -> None:
+    while True:
+        os.write(sink, os.read(source, 1))
+
+
 def compress() -> None:
     noise = os.urandom(1 << 20)
     while True:
@@ -158,6 +164,7 @@ class Service:
                 ("shares", self.shares),
                 ("leaves", self.leaves),
                 ("idle", self.idle),
+                ("waiting", self.waiting),
                 ("hold", self.hold),
                 ("churn", self.churn),
             )
@@ -194,6 +201,16 @@ class Service:
         while True:
             spin(0.004)
             await asyncio.sleep(0.046)
+
+    async def waiting(self) -> None:
+        # as fast as two threads can call each other
+        mine, theirs = os.pipe(), os.pipe()
+        threading.Thread(target=echo, args=(theirs[0], mine[1]), daemon=True).start()
+        while True:
+            for _ in range(100):
+                os.write(theirs[1], b"1")
+                os.read(mine[0], 1)
+            await asyncio.sleep(0)
 
     async def hold(self) -> None:
         import memray  # noqa: F401 - a first import in mid-profile could outlast the wait below

@@ -77,6 +77,13 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
     assert parked >= 0.8 * threads > 0
 
 
+@pytest.mark.skipif(refusal() is not None, reason=f"no perf events: {refusal()}")
+def test_a_process_that_waits_thousands_of_times_a_second_is_spared_a_timer_at_each(start: Start) -> None:
+    capture = start("waiting").ask("cpu", seconds=2, **INSIDE)
+    assert "the process waits so often" in capture["notes"][0]
+    assert weight_of(capture["folded"], "Service.waiting") > 0
+
+
 @pytest.mark.parametrize("loop", [(), ("uvloop",)])
 def test_wall_has_suspended_tasks_by_name_with_what_they_wait_for(
     start: Start, loop: tuple[str, ...]
