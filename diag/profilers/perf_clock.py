@@ -17,9 +17,10 @@ from diag.profilers.tick_clock import TickClock, TickWatch
 _LOOKS: Final = 4
 #: The share of the time for which the main thread may stand still for looks beyond the samples'.
 _STANDING: Final = 0.01
-#: Waits of all threads a second above which the events cost more than they are worth: the kernel sets a timer
-#: whenever a thread goes on, 3 us of its CPU, and 10 until it runs. A node that served 5,600 waits lost 9 %.
-_WAITS: Final = 3_000
+#: Switches between threads in a second above which the events cost more than they are worth: the kernel sets
+#: a timer whenever one goes on, 3 us of its CPU, and up to 10 until it runs. A node with 5,600 lost 9 % of
+#: its throughput.
+_SWITCHES: Final = 2_000
 #: Seconds too short to tell.
 _BRIEFLY: Final = 0.05
 #: CPU seconds between looks at the densest. A look takes 15 us of a busy thread, and 45 of one that comes
@@ -40,8 +41,8 @@ class PerfClock:
     def __init__(self, *, dense: bool) -> None:
         PerfEvent(threading.get_native_id(), signal.SIGPROF).close()
         self._dense = dense
-        self._beside = TickClock("the process waits so often that a more precise clock would slow it")
-        self._last = time.monotonic(), time.process_time(), _waits()
+        self._beside = TickClock("threads are switched so often that a more precise clock would slow them")
+        self._last = time.monotonic(), time.process_time(), _switches()
         self.each: float | None = None
 
     def watch(self, tid: int, rate: float) -> "PerfWatch | TickWatch":
@@ -55,11 +56,11 @@ class PerfClock:
         return PerfWatch(self, tid, event)
 
     def adapt(self, rate: float, cost: float) -> "PerfClock | TickClock":
-        """This one, by the CPU that was used since the last time; that of ticks where threads wait often."""
-        then, before, waited = self._last
-        self._last = moment, cpu, waits = time.monotonic(), time.process_time(), _waits()
+        """This one, by the CPU that was used since the last time; that of ticks where switches are many."""
+        then, before, switched = self._last
+        self._last = moment, cpu, switches = time.monotonic(), time.process_time(), _switches()
         if moment > then + _BRIEFLY:
-            if waits - waited > _WAITS * (moment - then):
+            if switches - switched > _SWITCHES * (moment - then):
                 return self._beside
             if self._dense:
                 self.each = spaced(rate, (cpu - before) / (moment - then), cost)
@@ -97,9 +98,10 @@ class PerfWatch:
         self._event.close()
 
 
-def _waits() -> int:
-    """How often the threads of this process have waited, in its life."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+def _switches() -> int:
+    """How often a thread of this process has waited, or had to, in its life."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_nvcsw + used.ru_nivcsw
 
 
 def spaced(rate: float, share: float, cost: float) -> float:

@@ -78,9 +78,11 @@ def test_wall_has_every_thread_all_the_time(start: Start) -> None:
 
 
 @pytest.mark.skipif(refusal() is not None, reason=f"no perf events: {refusal()}")
-def test_a_process_that_waits_thousands_of_times_a_second_is_spared_a_timer_at_each(start: Start) -> None:
+def test_threads_that_are_switched_thousands_of_times_a_second_are_spared_a_timer_at_each(
+    start: Start,
+) -> None:
     capture = start("waiting").ask("cpu", seconds=2, **INSIDE)
-    assert "the process waits so often" in capture["notes"][0]
+    assert "threads are switched so often" in capture["notes"][0]
     assert weight_of(capture["folded"], "Service.waiting") > 0
 
 
