@@ -3,15 +3,14 @@
 One look each ten seconds, at figures that are there anyway.
 """
 
-import asyncio
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from diag.doctor.facts import Growth, Lately
+from diag.metrics.looks import Looks
 
 _EVERY: Final = 10.0
 _SECONDS: Final = 1800.0
@@ -56,32 +55,31 @@ class Course:
     ) -> None:
         self._standing = standing
         self._others = others
-        self._every = every
         self._clock = clock
-        self._looks: deque[_Look] = deque(maxlen=max(_LEAST, round(_SECONDS / every)))
-        self._task: asyncio.Task[None] | None = None
+        self._looks = Looks(self._taken, every, max(_LEAST, round(_SECONDS / every)), "doctor course")
 
-    async def start(self) -> None:
-        """Begin on the running loop."""
-        self._task = asyncio.create_task(self._run(), name="doctor course")
+    def start(self) -> None:
+        """Begin on the running loop, with a first look."""
+        self._looks.look()
+        self._looks.start()
 
     async def stop(self) -> None:
         """End; harmless when it did not start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._looks.stop()
 
     def look(self) -> None:
         """Look now."""
+        self._looks.look()
+
+    def _taken(self) -> _Look:
         memory = {**_memory(), BLOCKS: sys.getallocatedblocks() * _BLOCK, **self._others()}
-        self._looks.append(_Look(self._clock(), memory, self._standing()))
+        return _Look(self._clock(), memory, self._standing())
 
     def growth(self) -> Growth | None:
         """How memory went, None before there are looks enough. What grew most comes first."""
-        if len(self._looks) < _LEAST:
+        looks = self._looks.kept()
+        if len(looks) < _LEAST:
             return None
-        looks = list(self._looks)
         thirds = [looks[part * len(looks) // 3 : (part + 1) * len(looks) // 3] for part in range(3)]
         own = [sorted(look.memory.get(OWN, 0) for look in third)[len(third) // 2] for third in thirds]
         first, last = looks[0].memory, looks[-1].memory
@@ -96,7 +94,7 @@ class Course:
 
     def lately(self, within: float) -> Lately:
         """What changed in the last ``within`` seconds; a counter that began anew counts from 0."""
-        looks = [look for look in self._looks if look.at >= self._clock() - within]
+        looks = [look for look in self._looks.kept() if look.at >= self._clock() - within]
         if not looks:
             return Lately()
         first, last = looks[0].standing, looks[-1].standing
@@ -109,11 +107,6 @@ class Course:
                 (node_id, _since(first.lost.get(node_id, 0), now)) for node_id, now in last.lost.items()
             ),
         )
-
-    async def _run(self) -> None:
-        while True:
-            self.look()
-            await asyncio.sleep(self._every)
 
 
 def _since(first: int, last: int) -> int:

@@ -3,16 +3,15 @@
 A scraper keeps such figures for months; this is for the moment when there is none at hand.
 """
 
-import asyncio
 import resource
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from diag.metrics.lag import LoopLag
+from diag.metrics.looks import Looks
 from diag.metrics.registry import Metrics
 
 #: Seconds between two points, and the points that are kept.
@@ -58,54 +57,46 @@ class History:
         self._lag = lag
         self._clock = clock
         self._monotonic = monotonic
-        self._points: deque[Point] = deque(maxlen=points)
+        self._points = Looks(self._point, step, points, "history")
         self._since = (monotonic(), _answered(metrics), time.process_time())
-        self._task: asyncio.Task[None] | None = None
 
     def points(self) -> Sequence[Point]:
         """The oldest first."""
-        return tuple(self._points)
+        return self._points.kept()
 
     def last(self) -> Point | None:
         """The newest; None within the first step."""
-        return self._points[-1] if self._points else None
+        return self._points.last()
 
     def start(self) -> None:
         """Begin on the running loop."""
-        self._task = asyncio.create_task(self._watch(), name="history")
+        self._points.start()
 
     async def stop(self) -> None:
         """End; may be called twice."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._points.stop()
 
     def look(self) -> None:
         """Close the step that runs."""
+        self._points.look()
+
+    def _point(self) -> Point:
         self._metrics.fold()
         now, answered, cpu = self._monotonic(), _answered(self._metrics), time.process_time()
         before, answered_before, cpu_before = self._since
         self._since = (now, answered, cpu)
         seconds = max(now - before, 1e-9)
         delays = self._metrics.recent.take()
-        self._points.append(
-            Point(
-                when=round(self._clock(), 1),
-                rate=round((answered - answered_before) / seconds, 2),
-                p50=_quantile(delays, 0.5),
-                p99=_quantile(delays, 0.99),
-                loop_lag=round(self._lag.worst(within=seconds), 6),
-                cpu=round((cpu - cpu_before) / seconds, 4),
-                rss=_resident(),
-                watchers=self._metrics.watchers,
-            )
+        return Point(
+            when=round(self._clock(), 1),
+            rate=round((answered - answered_before) / seconds, 2),
+            p50=_quantile(delays, 0.5),
+            p99=_quantile(delays, 0.99),
+            loop_lag=round(self._lag.worst(within=seconds), 6),
+            cpu=round((cpu - cpu_before) / seconds, 4),
+            rss=_resident(),
+            watchers=self._metrics.watchers,
         )
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self.step)
-            self.look()
 
 
 def parts(points: Sequence[Point], step: float) -> list[Sequence[Point]]:

@@ -88,7 +88,7 @@ async def serving(
     lag.start()
     watch, course = StandstillWatch(lag), Course(Standing)
     watch.start()
-    await course.start()
+    course.start()
     history, live = History(metrics, lag), Live()
     profilers = Profilers(lock)
     shelf = Shelf(directory / PROFILES_DIR, keep_count, keep_bytes)

@@ -71,7 +71,7 @@ def test_what_came_and_went_lately() -> None:
 @pytest.mark.anyio
 async def test_it_looks_by_itself_until_it_is_stopped() -> None:
     course = Course(Standing, every=0.01)
-    await course.start()
+    course.start()
     await until_async(lambda: course.growth() is not None)
     await course.stop()
     await course.stop()
