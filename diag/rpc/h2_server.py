@@ -21,11 +21,20 @@ _GOOD_BYE_SECONDS = 1.0
 
 
 class Http2Server:
-    """Serves handlers, by method path, whose messages are bytes of at most ``limit``."""
+    """Serves handlers, by method path, whose messages are bytes of at most ``limit``.
+
+    A TLS handshake may take ``handshake_seconds``.
+    """
 
     def __init__(
-        self, handlers: Mapping[str, Handler], shortcuts: Mapping[str, Shortcut], limit: int
+        self,
+        handlers: Mapping[str, Handler],
+        shortcuts: Mapping[str, Shortcut],
+        limit: int,
+        *,
+        handshake_seconds: float = _HANDSHAKE_SECONDS,
     ) -> None:
+        self._handshake_seconds = handshake_seconds
         self._shared = Shared(limit, handlers, shortcuts)
         self._listener: asyncio.Server | None = None
 
@@ -41,7 +50,7 @@ class Http2Server:
                 lambda: Connection(self._shared),
                 sock=listening,
                 ssl=context,
-                ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=None if context is None else self._handshake_seconds,
             )
         except BaseException:
             listening.close()

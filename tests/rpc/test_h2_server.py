@@ -1,5 +1,7 @@
 """The nghttp2 transport against clients that no gRPC library is: what is refused, bounded and cleaned up."""
 
+import asyncio
+import contextlib
 import gzip
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 
 from diag.rpc.dispatch import Context, Handler
 from diag.rpc.h2_server import Http2Server
@@ -429,3 +432,20 @@ async def test_a_shortcut_that_fails_leaves_the_call_to_its_handler_and_the_conn
             assert await client.status(stream) == (0, "")
             assert client.data[stream] == framed(b"served")
     await server.stop(0)
+
+
+async def test_a_tls_handshake_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.cert_chain_pems[0].write_to_path(cert)
+    issued.private_key_pem.write_to_path(key)
+    server = Http2Server({}, {}, LIMIT, handshake_seconds=0.2)
+    port = await server.start("127.0.0.1", 0, (cert, key))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
+    with contextlib.suppress(ConnectionResetError):
+        await writer.wait_closed()
+    await server.stop(0.0)
