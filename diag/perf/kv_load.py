@@ -1,6 +1,7 @@
 """A handle on a KV load that runs in a process of its own, and tells its rate over any window."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -61,6 +62,16 @@ class KvLoad:
     def done(self) -> int:
         """Operations done by the last report."""
         return self._reports[-1][1] if self._reports else 0
+
+    def pause(self) -> None:
+        """Stop its process where it is, until it is to ``go_on``; what it asked is answered meanwhile."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """The end of a pause; nothing where there is none."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def check(self) -> None:
         """Raise Unavailable when the load does not run."""
