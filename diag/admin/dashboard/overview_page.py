@@ -1,6 +1,5 @@
 """``/``, its charts and its events; and the list of the API's routes."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +21,6 @@ from diag.replication import NodeAddress, OrderedLog
 
 #: Seconds that a page waits for the other nodes; its events bring what comes later.
 FIRST_PAINT: Final = 0.15
-_CLUSTER: Final = "cluster.html"
 
 _EVENTS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -41,11 +39,9 @@ class OverviewPage:
 
     async def cluster(self, request: Request) -> Response:
         target = self.relay.one(request, queries.only(request, PARAMETERS))
-        overview, _ = await asyncio.gather(
-            self.nodes.overview(FIRST_PAINT), self.shell.site.prepare("layout.html", "charts.html", _CLUSTER)
-        )
+        overview = await self.nodes.overview(FIRST_PAINT)
         values = {"overview": overview, "columns": COLUMNS, **await self._charts(target)}
-        return await self.shell.page(request, _CLUSTER, values)
+        return await self.shell.page(request, "cluster.html", values)
 
     async def charts(self, request: Request) -> Response:
         """The charts alone, for a page that is open."""

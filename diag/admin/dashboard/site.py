@@ -79,20 +79,10 @@ class Site:
             raise NotFound(f"There is no file {name!r} here; there are {', '.join(self._assets)}.")
         return Response(content, headers={"Content-Type": _TYPES[Path(name).suffix], **_KEPT})
 
-    async def prepare(self, *templates: str) -> None:
-        """Load the engine and these, where that is still to do: while something else is waited for."""
-        if not self._compiled.issuperset(templates):
-            environment = await self._engine()
-            await asyncio.to_thread(lambda: [environment.get_template(name) for name in templates])
-            self._compiled.update(templates)
-
-    async def _engine(self) -> "Environment":
+    async def _draw(self, template: str, values: Mapping[str, Any]) -> str:
         if self._environment is None:
             self._environment = asyncio.create_task(asyncio.to_thread(_environment, self.stamp))
-        return await asyncio.shield(self._environment)
-
-    async def _draw(self, template: str, values: Mapping[str, Any]) -> str:
-        environment = await self._engine()
+        environment = await asyncio.shield(self._environment)
         draw = partial(_drawn, environment, template, values)
         # The first time compiles it, and what it includes.
         content = draw() if template in self._compiled else await asyncio.to_thread(draw)
