@@ -51,3 +51,13 @@ def test_a_dead_node_ends_it(tmp_path: Path) -> None:
 
         until(told, seconds=30)
         node.start()
+
+
+def test_a_load_goes_on_after_a_pause(tmp_path: Path) -> None:
+    with NodeProcess(tmp_path / "node") as node, KvLoad(tmp_path, node.grpc, in_flight=2) as load:
+        load.go_on()
+        for _ in range(2):
+            load.pause()
+            done = load.done
+            load.go_on()
+            until(lambda done=done: load.done > done)  # type: ignore[misc]
