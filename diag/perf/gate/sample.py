@@ -10,8 +10,8 @@ processes that compute by 1.8 %; with 20 by 2.8 %. The 10 % quantile, with 20 by
 alone, not for what takes turns.
 """
 
+import math
 import random
-import time
 from asyncio import Runner
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,11 +36,8 @@ BOOT: Final = "boot"
 MEMORY_AT_REST: Final = "memory at rest"
 MEMORY_UNDER_LOAD: Final = "memory under load"
 MEMORY: Final = (MEMORY_AT_REST, MEMORY_UNDER_LOAD)
-#: What an arm has in a round, in seconds: for one workload at most, and for all of them together.
-_WORKLOAD_SECONDS: Final = 0.45
-_ROUND_SECONDS: Final = 2.4
-#: Slices that count, at the least, however long one takes.
-_LEAST_SLICES: Final = 2
+#: So many workloads of a round have all their slices; more of them share what these have.
+_WHOLE_WORKLOADS: Final = 5
 _TIMEOUT: Final = 30.0
 
 #: Every benchmark: CPU seconds for one of these, or bytes.
@@ -128,8 +125,8 @@ async def _load(
             for station in stations
         ]
         for workload in workloads:
-            seconds = len(arms) * min(_WORKLOAD_SECONDS, _ROUND_SECONDS / len(workloads))
-            _note(costs, workload.name, await _costs(workload, arms, lot, seconds))
+            slices = math.ceil(workload.slices * min(1, _WHOLE_WORKLOADS / len(workloads)))
+            _note(costs, workload.name, await _costs(workload, arms, lot, slices))
 
 
 class Arm:
@@ -149,17 +146,15 @@ class Arm:
 
 
 async def _costs(
-    workload: Workload, arms: Sequence[Arm], lot: random.Random, seconds: float
+    workload: Workload, arms: Sequence[Arm], lot: random.Random, slices: int
 ) -> dict[str, float]:
-    """The median of each arm's slices, as many as fit into the time; the first slice warms up."""
+    """The median of each arm's slices; the first slice warms up."""
     found: dict[str, list[float]] = {arm.station.label: [] for arm in arms}
-    turn, until = 0, time.monotonic() + seconds
-    while turn <= _LEAST_SLICES or time.monotonic() < until:
+    for turn in range(slices + 1):
         for arm in shuffled(arms, lot):
             cost = await arm.slice(workload, turn)
             if turn:
                 found[arm.station.label].append(cost)
-        turn += 1
     return {label: median(costs) for label, costs in found.items()}
 
 
