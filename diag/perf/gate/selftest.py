@@ -53,7 +53,7 @@ def decide(pairs: Pairs, again: Pairs, plan: Plan) -> Judgement:
     """
     for look in plan.looks:
         first = look == plan.looks[0]
-        judged = judge(pairs.first(look), None if first else again, plan)
+        judged = judge(pairs.first(look), None if first else again.first(_AGAIN_PAIRS), plan)
         final = (Verdict.PASS,) if first else (Verdict.PASS, Verdict.FAIL)
         if judged.verdict in final:
             break
