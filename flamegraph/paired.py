@@ -150,12 +150,12 @@ def permutation_p(pairs: Pairs, floor: float = 0.02) -> float:
 def unfit(aa_pairs: Pairs, plan: Plan) -> str | None:
     """Why a machine on which the same code was measured as base and as head cannot judge; None when it can.
 
-    It cannot when the difference is more than chance, with a quarter of `alpha` for this look alone, and more
-    than half of the floor.
+    It cannot when they surely differ by more than half of the floor, with all of `alpha` for this one look.
     """
-    either = 2 * min(permutation_p(aa_pairs, 0.0), permutation_p(aa_pairs.swapped(), 0.0))
+    most = plan.floor / 2
+    either = 2 * min(permutation_p(aa_pairs, most), permutation_p(aa_pairs.swapped(), most))
     seen = effect(aa_pairs)
-    if either > plan.alpha / 4 or abs(math.log(seen.ratio)) <= plan.floor / 2:
+    if either > plan.alpha:
         return None
     return (
         f"The same code measured as both sides differs by {abs(seen.ratio - 1):.1%} "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from diag.perf.gate.build import Builder
+from diag.perf.gate.hogs import awake
 from diag.perf.gate.inject import VARIABLE
 from diag.perf.gate.sample import new_runner, prepare
 from diag.perf.gate.source import Repository, Source
@@ -40,6 +41,7 @@ def arms(place: Path, shares: Mapping[str, float]) -> Iterator[Arms]:
     build = Builder(repository, repository.root / _CACHE, Path(sys.executable)).build(source)
     for_server, for_load = cores()
     with ExitStack() as stack:
+        stack.enter_context(awake())
         if for_load is not None:
             stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
             os.sched_setaffinity(0, {for_load})

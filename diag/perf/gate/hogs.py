@@ -1,4 +1,4 @@
-"""Other work for the processors, to see how a measurement bears it."""
+"""Work for the processors: to see how a measurement bears it, and to keep an idle core from sleeping."""
 
 import os
 import subprocess
@@ -10,6 +10,10 @@ from contextlib import ExitStack, contextmanager
 _HOG = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+core = sys.argv[2]
+if core:
+    os.sched_setaffinity(0, {int(core)})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 while os.getppid() == int(sys.argv[1]):
     sum(range(100_000))
 """
@@ -18,9 +22,27 @@ while os.getppid() == int(sys.argv[1]):
 @contextmanager
 def hogs(count: int) -> Iterator[None]:
     """So many processes that compute all the time, until the end of the block."""
+    with _hogs([""] * count):
+        yield
+
+
+@contextmanager
+def awake() -> Iterator[None]:
+    """Every core has something to do until the end of the block, which gives way to all else at once.
+
+    A core that sleeps between two requests wakes up for a price that depends on the machine around it: costs
+    of the same code varied three times as much on a machine without other work as beside two hogs.
+    """
+    with _hogs([str(core) for core in sorted(os.sched_getaffinity(0))]):
+        yield
+
+
+@contextmanager
+def _hogs(cores: list[str]) -> Iterator[None]:
+    """One for each; a core's name keeps it there, at the lowest priority there is."""
     with ExitStack() as stack:
-        for _ in range(count):
-            process = subprocess.Popen([sys.executable, "-S", "-c", _HOG, str(os.getpid())])
+        for core in cores:
+            process = subprocess.Popen([sys.executable, "-S", "-c", _HOG, str(os.getpid()), core])
             stack.callback(process.wait)
             stack.callback(process.kill)
         yield

@@ -14,6 +14,7 @@ from diag.perf.gate.cause import Cause
 from diag.perf.gate.hogs import hogs
 from diag.perf.gate.result import Result
 from diag.perf.gate.sample import UNITS, measure
+from diag.perf.gate.station import fastest_disk
 from diag.perf.gate.suite import AGAIN, BASE, HEAD, Costs, Suite
 from diag.perf.gate.tally import Tally, at_most
 from flamegraph.paired import Plan, Verdict
@@ -46,7 +47,7 @@ def try_live(share: float, trials: int, beside: int, say: Callable[[str], None])
     named = 0
     shares = {BASE: 0.0, HEAD: share, AGAIN: 0.0}
     with (
-        tempfile.TemporaryDirectory(prefix="perf-") as place,
+        tempfile.TemporaryDirectory(prefix="perf-", dir=fastest_disk()) as place,
         arms(Path(place), shares) as ready,
         hogs(beside),
     ):

@@ -15,6 +15,7 @@ from diag.perf.gate.hogs import hogs
 from diag.perf.gate.inject import VARIABLE
 from diag.perf.gate.recording import ARMS, SLOWED, Recording, Round
 from diag.perf.gate.sample import measure
+from diag.perf.gate.station import fastest_disk
 
 
 @click.command()
@@ -26,7 +27,8 @@ from diag.perf.gate.sample import measure
 def main(out: Path, seconds: float, with_hogs: int) -> None:
     """Record rounds for so many seconds, in an order of the arms drawn by lot for each slice."""
     shares = {arm: SLOWED.get(arm, 0.0) for arm in ARMS}
-    with tempfile.TemporaryDirectory(prefix="perf-") as place, arms(Path(place), shares) as ready:
+    disk = fastest_disk()
+    with tempfile.TemporaryDirectory(prefix="perf-", dir=disk) as place, arms(Path(place), shares) as ready:
         with hogs(with_hogs):
             rounds = _rounds(ready, seconds)
         commit = ready.source.commit

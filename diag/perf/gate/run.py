@@ -13,11 +13,12 @@ from typing import Final
 
 from diag.perf import engine
 from diag.perf.gate.build import Build, Builder
+from diag.perf.gate.hogs import awake
 from diag.perf.gate.machine import this_machine
 from diag.perf.gate.result import Report, Result
 from diag.perf.gate.sample import BOOT, UNITS, measure, new_runner, prepare
 from diag.perf.gate.source import Repository
-from diag.perf.gate.station import Station, cores
+from diag.perf.gate.station import Station, cores, fastest_disk
 from diag.perf.gate.suite import AGAIN, BASE, HEAD, Costs, Crashed, Suite, Watcher
 from diag.perf.gate.why import Explained, explain
 from flamegraph.paired import Plan, Verdict
@@ -25,8 +26,6 @@ from flamegraph.paired import Plan, Verdict
 SQL: Final = "sql"
 INJECT: Final = "DIAG_PERF_INJECT"
 _CACHE: Final = Path(".cache/perf")
-#: Where the system has it, disks are out of the measurement.
-_MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own is made there
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,9 @@ class Run:
         return list(self._options.wanted)
 
     def _stations(self, base: Build, head: Build, stack: ExitStack) -> dict[str, Station]:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=_fastest_disk())))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=fastest_disk())))
         for_server, for_load = cores()
+        stack.enter_context(awake())
         if for_load is not None:
             stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
             os.sched_setaffinity(0, {for_load})
@@ -149,7 +149,3 @@ def plan_of(pairs: int) -> Plan:
 
 def _does_not_start(crash: Crashed) -> Result:
     return Result(BOOT, UNITS[BOOT], Verdict.FAIL, "Head does not start, and base does.", output=crash.words)
-
-
-def _fastest_disk() -> Path | None:
-    return _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
