@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from diag.admin.open_connections import OpenConnections
+from diag.admin.open_connections import OpenConnections, Place
 
 #: Key of the state that comes with each request: the client's certificate as ``ssl`` tells it, or None.
 CERTIFICATE: Final = "metadiag.certificate"
@@ -33,19 +33,19 @@ class Limits:
     farewell_seconds: float = 2.0
 
 
-def bounded(limits: Limits, known: OpenConnections, *, entered: bool = False) -> type[asyncio.Protocol]:
-    """The protocol for one server with these connections; ``entered`` they have when they come."""
-    return type("BoundedHttp", (_BoundedHttp,), {"limits": limits, "known": known, "entered": entered})
+def bounded(limits: Limits, known: OpenConnections) -> type[asyncio.Protocol]:
+    """The protocol for one server with these connections."""
+    return type("BoundedHttp", (_BoundedHttp,), {"limits": limits, "known": known})
 
 
 class _BoundedHttp(H11Protocol):
     limits: ClassVar[Limits]
     known: ClassVar[OpenConnections]
-    entered: ClassVar[bool]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, place: Place | None = None, **kwargs: Any) -> None:
+        """``place`` is the connection's where whoever accepted it entered it."""
         super().__init__(*args, **kwargs)
-        self._address = ""
+        self._place = place
         self._timer: asyncio.TimerHandle | None = None
         self._phase: str | None = None
         self._body_until = 0.0
@@ -54,14 +54,16 @@ class _BoundedHttp(H11Protocol):
         super().connection_made(transport)
         # What lifespan state is for a server, this is for a connection: it comes with each request of it.
         self.app_state = {**self.app_state, CERTIFICATE: transport.get_extra_info("peercert")}
-        self._address = self.client[0] if self.client else ""
-        if self.entered or self.known.enter(self._address):
+        if self._place is None:
+            self._place = self.known.enter(self.client[0] if self.client else "")
+        if self._place.granted:
             self._watch()
         else:
             self._dismiss(b"503 Service Unavailable")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.known.leave(self._address)
+        if self._place is not None:
+            self._place.leave()
         self._stop_timer()
         super().connection_lost(exc)
 

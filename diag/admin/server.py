@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from diag.admin.bounded_http import Limits, bounded
-from diag.admin.open_connections import OpenConnections
+from diag.admin.open_connections import OpenConnections, Place
 from diag.admin.tls_listener import TlsListener
 from diag.errors import ConfigError
 
@@ -27,10 +27,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.listening.set()
 
-    def protocol(self) -> asyncio.Protocol:
-        """One for a connection that somebody else accepted."""
+    def protocol(self, place: Place) -> asyncio.Protocol:
+        """One for a connection that somebody else accepted and entered."""
         made: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state, place=place
         )
         return made
 
@@ -77,7 +77,7 @@ class AdminServer:
             log_config=None,
             access_log=False,
             lifespan="on",
-            http=bounded(self._limits, known, entered=bool(self._cert)),
+            http=bounded(self._limits, known),
             ws="none",
             # The guard needs the connection's own address, not a header's.
             proxy_headers=False,

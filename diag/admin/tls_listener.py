@@ -9,9 +9,10 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from diag.admin.open_connections import OpenConnections
+from diag.admin.open_connections import OpenConnections, Place
 
 #: Seconds until the next try where the process has no file left.
 _PAUSE: Final = 0.5
@@ -20,14 +21,14 @@ _PAUSE: Final = 0.5
 class TlsListener:
     """Makes a connection of ``protocol`` once the client has shaken hands, within ``seconds``.
 
-    The connection has entered ``known`` then, and its protocol is to let it leave.
+    The connection has entered ``known`` then, and its protocol is to leave the place that it gets.
     """
 
     def __init__(
         self,
         listener: socket.socket,
         context: ssl.SSLContext,
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[Place], asyncio.Protocol],
         seconds: float,
         known: OpenConnections,
     ) -> None:
@@ -42,7 +43,10 @@ class TlsListener:
 
     async def stop(self) -> None:
         """Accept no more, and end the handshakes that are under way."""
-        ending = [self._accepting, *self._handshakes]
+        self._accepting.cancel()
+        # A handshake that has not begun yet would close nothing when it is cancelled.
+        await asyncio.wait([self._accepting])
+        ending = list(self._handshakes)
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
@@ -56,25 +60,27 @@ class TlsListener:
             except OSError:
                 await asyncio.sleep(_PAUSE)
                 continue
-            address = str(peer[0])
-            if not self._known.enter(address):
-                self._known.leave(address)
+            place = self._known.enter(str(peer[0]))
+            if not place.granted:
+                place.leave()
                 connection.close()
                 continue
-            handshake = asyncio.create_task(self._shake_hands(connection, address))
+            handshake = asyncio.create_task(self._shake_hands(connection, place))
             self._handshakes.add(handshake)
             handshake.add_done_callback(self._handshakes.discard)
 
-    async def _shake_hands(self, connection: socket.socket, address: str) -> None:
+    async def _shake_hands(self, connection: socket.socket, place: Place) -> None:
         done = False
         try:
-            # What is no TLS, or none that we speak, or late, has nobody to tell.
+            # What is no TLS, or none that we speak, or late, has nobody to tell. The loop closes it.
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().connect_accepted_socket(
-                    self._protocol, connection, ssl=self._context, ssl_handshake_timeout=self._seconds
+                    partial(self._protocol, place),
+                    connection,
+                    ssl=self._context,
+                    ssl_handshake_timeout=self._seconds,
                 )
                 done = True
         finally:
             if not done:
-                self._known.leave(address)
-                connection.close()
+                place.leave()

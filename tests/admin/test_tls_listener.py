@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -49,6 +51,33 @@ class Place:
             writer.write(GET)
             await reader.readuntil(b"\r\n\r\n")
             return await reader.readexactly(7)
+
+    async def is_served(self) -> bool:
+        """Whether a request over TLS is let in now."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            return await self.served() == b'"https"'
+        return False
+
+    async def reset(self) -> None:
+        """Shake hands, and reset the connection in the same breath as the last words of that."""
+        loop = asyncio.get_running_loop()
+        heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(heard, said, server_hostname="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", self._port)) as connection:
+            connection.setblocking(False)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            while not _is_shaken(tls):
+                await loop.sock_sendall(connection, said.read())
+                heard.write(await loop.sock_recv(connection, 1 << 16))
+            connection.send(said.read())
+
+
+def _is_shaken(tls: ssl.SSLObject) -> bool:
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -114,3 +143,11 @@ async def test_what_is_closed_is_forgotten(place: Place) -> None:
         writer.close()
         await writer.wait_closed()
     assert await place.served() == b'"https"'
+
+
+async def test_who_resets_after_the_handshake_is_forgotten(place: Place) -> None:
+    for _ in range(QUICK.of_an_address):
+        await place.reset()
+    async with asyncio.timeout(10):
+        while not await place.is_served():
+            pass
