@@ -29,7 +29,6 @@ class Handler:
         signal.signal(self._signum, self._previous)
 
     def _on_signal(self, _signum: int, frame: FrameType | None) -> None:
-        began = time.perf_counter()
         while frame is not None and frame.f_code is Handler._on_signal.__code__:
             frame = frame.f_back  # it came between the last of this function's work and its end
         self._again = True
@@ -37,9 +36,10 @@ class Handler:
         while self._again and not self._within:
             self._within = True
             self._again = False
+            began = time.perf_counter()
             # From here an error would go to whoever was interrupted; a look that failed is one less.
             with suppress(Exception):
                 if frame is not None:
                     self._work(frame)
-            self._within = False
             self.seconds += time.perf_counter() - began
+            self._within = False

@@ -5,7 +5,8 @@ import resource
 import signal
 import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from diag.profilers.perfevent import PerfEvent
 from diag.profilers.strata import Strata
@@ -28,6 +29,20 @@ _BRIEFLY: Final = 0.05
 _DENSEST: Final = 1e-3
 
 
+class Used(NamedTuple):
+    """CPU seconds of the process, and switches between its threads, in its life up to a moment."""
+
+    moment: float
+    cpu: float
+    switches: int
+
+
+def used_so_far() -> Used:
+    """Up to now."""
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return Used(time.monotonic(), time.process_time(), own.ru_nvcsw + own.ru_nivcsw)
+
+
 class PerfClock:
     """Each thread has a perf event. OSError, with ``refusal`` to explain it, where none are to be had.
 
@@ -38,11 +53,12 @@ class PerfClock:
     note = "The moments were drawn from each thread's CPU time, by perf events."
     most = None
 
-    def __init__(self, *, dense: bool) -> None:
+    def __init__(self, *, dense: bool, used: Callable[[], Used] = used_so_far) -> None:
         PerfEvent(threading.get_native_id(), signal.SIGPROF).close()
         self._dense = dense
         self._beside = TickClock("threads are switched so often that a more precise clock would slow them")
-        self._last = time.monotonic(), time.process_time(), _switches()
+        self._used = used
+        self._last = used()
         self.each: float | None = None
 
     def watch(self, tid: int, rate: float) -> "PerfWatch | TickWatch":
@@ -57,13 +73,15 @@ class PerfClock:
 
     def adapt(self, rate: float, cost: float) -> "PerfClock | TickClock":
         """This one, by the CPU that was used since the last time; that of ticks where switches are many."""
-        then, before, switched = self._last
-        self._last = moment, cpu, switches = time.monotonic(), time.process_time(), _switches()
-        if moment > then + _BRIEFLY:
-            if switches - switched > _SWITCHES * (moment - then):
-                return self._beside
-            if self._dense:
-                self.each = spaced(rate, (cpu - before) / (moment - then), cost)
+        before, now = self._last, self._used()
+        seconds = now.moment - before.moment
+        if seconds < _BRIEFLY:
+            return self  # what was used since stays in the account of the next time
+        self._last = now
+        if now.switches - before.switches > _SWITCHES * seconds:
+            return self._beside
+        if self._dense:
+            self.each = spaced(rate, (now.cpu - before.cpu) / seconds, cost)
         return self
 
 
@@ -96,12 +114,6 @@ class PerfWatch:
     def close(self) -> None:
         """There are no more."""
         self._event.close()
-
-
-def _switches() -> int:
-    """How often a thread of this process has waited, or had to, in its life."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_nvcsw + used.ru_nivcsw
 
 
 def spaced(rate: float, share: float, cost: float) -> float:

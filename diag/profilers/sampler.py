@@ -23,7 +23,7 @@ from diag.profilers import labels, native
 from diag.profilers.capture import Capture
 from diag.profilers.clocks import Clock, best_clock
 from diag.profilers.frames import FrameNames, fold
-from diag.profilers.rate import settled
+from diag.profilers.rate import Rate, settled
 from diag.profilers.requests import CpuRequest
 from diag.profilers.span import Span
 from diag.profilers.tally import Tally
@@ -53,11 +53,15 @@ class Ticks(Protocol):
     """``begin`` and ``end`` on the thread of the event loop, ``look`` again and again on another one.
 
     ``look`` does what is not for a handler, and gives the seconds until it is to be done again. ``note`` says
-    what is inexact about the stacks. ``end`` gives the seconds for which the
-    main thread stood still, where it did.
+    what is inexact about the stacks, ``most`` as of a clock. ``end`` gives the seconds for which the main
+    thread stood still, where it did.
     """
 
-    note: str
+    @property
+    def note(self) -> str: ...
+
+    @property
+    def most(self) -> tuple[int, str] | None: ...
 
     def begin(self) -> None: ...
 
@@ -105,9 +109,8 @@ class Sampler:
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
         self._clock = (clock or best_clock(dense=True)) if self._mode == "cpu" else None
-        most = None if self._clock is None else self._clock.most
-        chosen = settled(request.frequency, "inprocess", self._mode, threading.active_count(), most=most)
-        self._rate, self._notes = float(chosen.hertz), chosen.notes
+        self._threads = threading.active_count()
+        self._rate = float(self._settled(None if self._clock is None else self._clock.most).hertz)
         self._tasks: WaitingTasks | None = None
         self._begun: _Begun | None = None
 
@@ -125,12 +128,15 @@ class Sampler:
             own = await in_thread("profile-threads", lambda stop: self._look(ticks, stop))
         finally:
             stood = ticks.end()
-        return await asyncio.to_thread(self._capture, _spent(begun, own, stood), ticks.note)
+        return await asyncio.to_thread(self._capture, _spent(begun, own, stood), ticks)
 
     def so_far(self) -> Capture | None:
         """What was seen until now, in the middle of ``run``; None before it has begun. From any thread."""
         begun = self._begun
-        return None if begun is None else self._capture(_spent(begun), begun.ticks.note)
+        return None if begun is None else self._capture(_spent(begun), begun.ticks)
+
+    def _settled(self, most: tuple[int, str] | None) -> Rate:
+        return settled(self._request.frequency, "inprocess", self._mode, self._threads, most=most)
 
     def _begin(self) -> Ticks:
         why = obstacle(self._mode)
@@ -163,9 +169,15 @@ class Sampler:
                 break
         return time.thread_time()
 
-    def _capture(self, spent: _Spent, note: str) -> Capture:
+    def _capture(self, spent: _Spent, ticks: Ticks) -> Capture:
         asked = self._request.frequency
-        weights = self._cpu_weights(spent) if self._tasks is None else self._wall_weights(spent, self._tasks)
+        # Not the rate at the beginning: the clock may have been left for one that gives fewer looks.
+        chosen = self._settled(ticks.most)
+        rate = float(chosen.hertz)
+        if self._tasks is None:
+            weights = self._cpu_weights(spent, rate)
+        else:
+            weights = self._wall_weights(spent, rate, self._tasks)
         plain = labels.without_labels(weights)
         by_request = self._request.by == "request"
         return Capture(
@@ -178,32 +190,30 @@ class Sampler:
             seconds=spent.seconds,
             samples=sum(plain.values()),
             rate_asked=None if asked is None else float(asked),
-            rate_effective=self._rate,
+            rate_effective=rate,
             pause_share=None if spent.stood is None else spent.stood / spent.seconds,
             looks=self._tally.looks,
-            notes=(note, *self._notes),
+            notes=(ticks.note, *chosen.notes),
         )
 
-    def _cpu_weights(self, spent: _Spent) -> Counter[str]:
+    def _cpu_weights(self, spent: _Spent, rate: float) -> Counter[str]:
         """A thread's stacks share what the kernel says that it used."""
         used, seen = spent.by_thread(), self._tally.by_thread()
         scales = {
-            tid: self._rate * (used.get(tid, seconds) / seconds)
-            for tid, seconds in seen.items()
-            if seconds > 0
+            tid: rate * (used.get(tid, seconds) / seconds) for tid, seconds in seen.items() if seconds > 0
         }
         weights = self._tally.weights(FrameNames(), scales)
         counted = {tid: round(seen[tid] * scale) for tid, scale in scales.items()}
-        weights.update(native.unseen(spent.before, spent.after, self._rate, counted))
-        weights[native.PROFILER] += round(spent.own * self._rate)
+        weights.update(native.unseen(spent.before, spent.after, rate, counted))
+        weights[native.PROFILER] += round(spent.own * rate)
         return weights
 
-    def _wall_weights(self, spent: _Spent, tasks: WaitingTasks) -> Counter[str]:
+    def _wall_weights(self, spent: _Spent, rate: float, tasks: WaitingTasks) -> Counter[str]:
         names = FrameNames()
         threads = {thread.native_id: thread.name for thread in threading.enumerate() if thread.native_id}
-        scales = dict.fromkeys(self._tally.by_thread(), self._rate)
+        scales = dict.fromkeys(self._tally.by_thread(), rate)
         weights = self._tally.weights(names, scales, threads)
-        weights.update(tasks.weights(names, self._rate * spent.seconds))
+        weights.update(tasks.weights(names, rate * spent.seconds))
         return weights
 
 

@@ -54,11 +54,20 @@ class CpuTicks:
         self._tally = tally
         self._rate = rate
         self._clock = clock
-        self.note = f"{_NOTE} {clock.note}"
         self._main, self._main_tid = threading.get_ident(), threading.get_native_id()
         self._threads = Threads()
         self._used: dict[int, float] = {}
         self._watched: dict[int, tuple[int, Watch]] = {}
+
+    @property
+    def note(self) -> str:
+        """What is inexact about the stacks, and by which clock they were taken."""
+        return f"{_NOTE} {self._clock.note}"
+
+    @property
+    def most(self) -> tuple[int, str] | None:
+        """How many looks there are in a CPU second, and why, by the clock that serves now."""
+        return self._clock.most
 
     def begin(self) -> None:
         """On the main thread. OSError, with nothing left behind, where there are no such clocks."""
@@ -101,7 +110,6 @@ class CpuTicks:
         if clock is self._clock:
             return
         self._clock = clock
-        self.note = f"{_NOTE} {clock.note}"
         for tid, (ident, _) in list(self._watched.items()):
             self._drop(tid)
             with suppress(OSError):

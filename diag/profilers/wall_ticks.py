@@ -21,6 +21,7 @@ class WallTicks:
         "Every thread counts all the time, and beside them every task for the time that it is suspended; "
         "a C call's time may count for the line after it."
     )
+    most = None
 
     def __init__(self, tally: Tally, rate: float, tasks: WaitingTasks) -> None:
         self._tally = tally
@@ -70,6 +71,8 @@ class WallTicks:
 
 class ThreadTicks:
     """A thread looks, whenever it gets the interpreter lock: at all of them, or at what used CPU since."""
+
+    most = None
 
     def __init__(self, tally: Tally, rate: float, tasks: WaitingTasks | None, why: str) -> None:
         self.note = (

@@ -3,7 +3,62 @@ import os
 
 import pytest
 
-from diag.profilers.perf_clock import refusal, spaced
+from diag.profilers.perf_clock import PerfClock, Used, refusal, spaced
+from diag.profilers.tick_clock import TickClock
+from tests.profilers import test_perfevent
+
+needs_events = pytest.mark.skipif(
+    test_perfevent.refusal() is not None, reason=f"no perf events: {test_perfevent.refusal()}"
+)
+
+
+class Process:
+    """One that uses a share of a processor, and switches so often in a second, as time is let pass."""
+
+    def __init__(self, share: float, switches: float) -> None:
+        self._share = share
+        self._switches = switches
+        self._now = 0.0
+
+    def used(self) -> Used:
+        return Used(self._now, self._now * self._share, round(self._now * self._switches))
+
+    def passes(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@needs_events
+def test_at_once_there_is_nothing_to_adapt_to() -> None:
+    process = Process(0.5, 20_000)
+    clock = PerfClock(dense=True, used=process.used)
+    assert clock.adapt(99, 0.0) is clock
+    assert clock.each is None
+
+
+@needs_events
+@pytest.mark.parametrize("gap", [0.001, 0.01, 0.04, 0.1])
+def test_however_often_it_is_asked_it_leaves_to_ticks_where_switches_are_many(gap: float) -> None:
+    process = Process(0.5, 20_000)
+    clock = PerfClock(dense=True, used=process.used)
+    for _ in range(round(0.2 / gap)):
+        process.passes(gap)
+        if isinstance(clock.adapt(250, 0.0), TickClock):
+            return
+    pytest.fail("it is still there after 0.2 s")
+
+
+@needs_events
+@pytest.mark.parametrize("gap", [0.001, 0.01, 0.04, 0.1])
+@pytest.mark.parametrize(("dense", "each"), [(True, spaced(99, 0.9, 500e-6)), (False, None)])
+def test_however_often_it_is_asked_it_follows_the_use_of_the_processor(
+    gap: float, dense: bool, each: float | None
+) -> None:
+    process = Process(0.9, 10)
+    clock = PerfClock(dense=dense, used=process.used)
+    for _ in range(round(0.2 / gap)):
+        process.passes(gap)
+        assert clock.adapt(99, 500e-6) is clock
+    assert clock.each == pytest.approx(each)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,14 @@ def test_threads_that_are_switched_thousands_of_times_a_second_are_spared_a_time
     assert weight_of(capture["folded"], "Service.waiting") > 0
 
 
+@pytest.mark.skipif(refusal() is not None, reason=f"no perf events: {refusal()}")
+def test_the_rate_that_is_told_is_that_of_the_clock_which_serves(start: Start) -> None:
+    capture = start("waiting").ask("cpu", seconds=2, frequency=1000, **INSIDE)
+    assert "threads are switched so often" in capture["notes"][0]
+    assert "lowered from 1000 to 250 Hz" in capture["notes"][1]
+    assert (capture["rate_asked"], capture["rate_effective"]) == (1000, 250)
+
+
 @pytest.mark.parametrize("loop", [(), ("uvloop",)])
 def test_wall_has_suspended_tasks_by_name_with_what_they_wait_for(
     start: Start, loop: tuple[str, ...]
