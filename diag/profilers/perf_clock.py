@@ -50,7 +50,6 @@ class PerfClock:
     little CPU in a profile's time, and at the rate there would be few looks, which say little.
     """
 
-    note = "The moments were drawn from each thread's CPU time, by perf events."
     most = None
 
     def __init__(self, *, dense: bool, used: Callable[[], Used] = used_so_far) -> None:
@@ -60,13 +59,24 @@ class PerfClock:
         self._used = used
         self._last = used()
         self.each: float | None = None
+        self._refused: OSError | None = None
+
+    @property
+    def note(self) -> str:
+        """Not every thread may have got an event."""
+        note = "The moments were drawn from each thread's CPU time, by perf events"
+        if self._refused is None:
+            return f"{note}."
+        return f"{note}; of threads that got none ({self._refused}) they are the kernel's ticks."
 
     def watch(self, tid: int, rate: float) -> "PerfWatch | TickWatch":
         """Of a thread by its kernel id; by a timer where descriptors are short. OSError without either."""
         try:
             event = PerfEvent(tid, signal.SIGPROF)
-        except OSError:
-            return self._beside.watch(tid, rate)
+        except OSError as error:
+            watch = self._beside.watch(tid, rate)
+            self._refused = error  # and not because the thread had ended: that has no timer either
+            return watch
         if self.each is None:
             self.each = _DENSEST if self._dense else 1 / rate
         return PerfWatch(self, tid, event)

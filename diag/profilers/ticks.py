@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 from types import FrameType
 from typing import Final
@@ -48,7 +49,12 @@ class Threads:
 
 
 class CpuTicks:
-    """Each thread that uses CPU is watched by a clock of its own, and looked at when that says so."""
+    """Each thread that uses CPU is watched by a clock of its own, and looked at when that says so.
+
+    The profiler's thread sets watches up and takes them off the list. It closes none: the handler may be in
+    the middle of one, and a descriptor or timer that is closed there may be somebody else's at once. They are
+    closed on the main thread, by the handler before it looks at the list, or at the end.
+    """
 
     def __init__(self, tally: Tally, rate: float, clock: Clock) -> None:
         self._tally = tally
@@ -58,6 +64,7 @@ class CpuTicks:
         self._threads = Threads()
         self._used: dict[int, float] = {}
         self._watched: dict[int, tuple[int, Watch]] = {}
+        self._left: deque[Watch] = deque()
 
     @property
     def note(self) -> str:
@@ -98,9 +105,9 @@ class CpuTicks:
 
     def end(self) -> float:
         """No signal comes any more. The seconds for which the main thread stood still."""
-        watched, self._watched = self._watched, {}
-        for _, watch in watched.values():
-            watch.close()
+        for tid in list(self._watched):
+            self._drop(tid)
+        self._close_left()
         self._handler.close()
         return self._handler.seconds
 
@@ -119,12 +126,18 @@ class CpuTicks:
         self._watched[tid] = ident, self._clock.watch(tid, self._rate)
 
     def _drop(self, tid: int) -> None:
-        """The thread has ended. The handler and the profiler's thread may both see it."""
+        """No more looks. The handler and the profiler's thread may both see that a thread has ended."""
         watched = self._watched.pop(tid, None)
         if watched is not None:
-            watched[1].close()
+            self._left.append(watched[1])
+
+    def _close_left(self) -> None:
+        with suppress(IndexError):  # the handler may come between any two steps, and close them first
+            while True:
+                self._left.popleft().close()
 
     def _on_tick(self, frame: FrameType) -> None:
+        self._close_left()
         frames: dict[int, FrameType] | None = None
         for tid, (ident, watch) in list(self._watched.items()):
             seconds = watch.charge()

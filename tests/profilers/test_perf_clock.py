@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -93,3 +95,28 @@ def test_a_refusal_says_how_to_permit_it() -> None:
 
 def test_what_no_right_would_change_is_told_as_it_is() -> None:
     assert "No such file" in refusal(OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+
+
+@needs_events
+def test_that_a_thread_fell_back_to_the_kernel_s_ticks_is_told() -> None:
+    done = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", 0)
+    before, after = done.stdout.splitlines()
+    assert before == "The moments were drawn from each thread's CPU time, by perf events."
+    assert "threads that got none (half of the process's file descriptors are in use)" in after
+    assert "kernel's ticks" in after
+
+
+SHORT = """
+import os, resource, threading
+from diag.profilers.perf_clock import PerfClock
+clock = PerfClock(dense=True)
+try:
+    clock.watch(2**22 + 1, 99)
+except OSError:
+    print(clock.note)
+held = [os.dup(0) for _ in range(9)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (16, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+clock.watch(threading.get_native_id(), 99).close()
+print(clock.note)
+"""
