@@ -13,7 +13,7 @@ from html import unescape
 from fastapi import Request, Response
 
 from diag.admin import queries
-from diag.admin.draw import draw
+from diag.admin.draw import Renderer
 from diag.admin.drawing import Caption
 from diag.admin.relay import plain
 from diag.profilers.capture import Capture
@@ -74,36 +74,36 @@ def compared_form(request: Request, asked: str | None = None) -> str:
     return "text" if "text/plain" in accept else "svg"
 
 
-async def answer(capture: Capture, form: str, *node_ids: int) -> Response:
+async def answer(renderer: Renderer, capture: Capture, form: str, *node_ids: int) -> Response:
     """The response for a capture of these nodes; ``zip`` is the business of ``archived``."""
     if form == "folded":
         body = capture.folded
     elif form == "svg":
-        body = await picture(capture, *node_ids)
+        body = await picture(renderer, capture, *node_ids)
     else:
         stacks = capture.labelled or capture.folded if form == "pprof" else capture.folded
-        body = await draw(stacks, _caption(capture, node_ids), form)
+        body = await renderer.draw(stacks, _caption(capture, node_ids), form)
     return _response(capture, form, body, node_ids)
 
 
-async def archived(capture: Capture, parts: Mapping[int, Capture]) -> Response:
+async def archived(renderer: Renderer, capture: Capture, parts: Mapping[int, Capture]) -> Response:
     """A zip of each node's picture and stacks, by node id, and of ``capture``, which is all in one."""
     files: dict[str, bytes] = {}
     for node_id, part in parts.items():
         files[f"node{node_id}.folded"] = part.folded
-        files[f"node{node_id}.svg"] = await picture(part, node_id)
+        files[f"node{node_id}.svg"] = await picture(renderer, part, node_id)
     if len(parts) > 1:
         files["all.folded"] = capture.folded
-        files["all.svg"] = await picture(capture, *parts)
+        files["all.svg"] = await picture(renderer, capture, *parts)
     files["notes.txt"] = "".join(f"{note}\n" for note in capture.notes).encode()
     return _response(capture, "zip", await asyncio.to_thread(_zip, files), tuple(parts))
 
 
-async def picture(capture: Capture, *node_ids: int) -> bytes:
+async def picture(renderer: Renderer, capture: Capture, *node_ids: int) -> bytes:
     """The SVG; a large one is drawn outside this process."""
     if capture.native_svg is not None:
         return capture.native_svg.encode()
-    return await draw(capture.folded, _caption(capture, node_ids))
+    return await renderer.draw(capture.folded, _caption(capture, node_ids))
 
 
 def _response(capture: Capture, form: str, body: bytes, node_ids: Sequence[int]) -> Response:

@@ -40,6 +40,7 @@ from diag.admin.dashboard.nodes import Nodes
 from diag.admin.dashboard.overview_page import OverviewPage
 from diag.admin.dashboard.shell import Shell
 from diag.admin.dashboard.site import Site
+from diag.admin.draw import Renderer
 from diag.admin.guard import Guard
 from diag.admin.named_tasks import NamedTasks
 from diag.admin.relay import Relay
@@ -113,18 +114,18 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(ResponseHeaders)
     own = Tunnel(app)
     views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
-    relay, site = Relay(parts.log, parts.peers), Site()
+    relay, renderer, site = Relay(parts.log, parts.peers), Renderer(), Site()
     app.include_router(health.router(parts.checks))
     app.include_router(login.router(parts.guard, site))
     app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))
     app.include_router(control.router(parts.log, background, relay, parts.features, parts.known_features))
     app.include_router(members.router(parts.log, parts.membership))
-    app.include_router(profiles.router(parts.profilers, parts.keeper, relay))
+    app.include_router(profiles.router(parts.profilers, parts.keeper, relay, renderer))
     starts = Starts(background)
-    app.include_router(ranges.router(parts.windows, relay))
-    app.include_router(kept.router(parts.keeper, starts, relay))
+    app.include_router(ranges.router(parts.windows, relay, renderer))
+    app.include_router(kept.router(parts.keeper, starts, relay, renderer))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay))
-    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay))
+    app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, renderer))
     app.include_router(doctor.router(relay, parts.self_report))
     made = Bundles(relay, own, background, parts.redactor, parts.version)
     app.include_router(bundles.router(made, relay))

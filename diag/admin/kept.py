@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from diag.admin import answers, elsewhere, kept_views, queries
-from diag.admin.draw import draw
+from diag.admin.draw import Renderer
 from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.kept_views import at, json_response
 from diag.admin.methods import READ
@@ -26,9 +26,9 @@ from diag.replication import NodeAddress
 Key = tuple[str, str | None]
 
 
-def router(keeper: Keeper, starts: Starts, relay: Relay) -> APIRouter:
+def router(keeper: Keeper, starts: Starts, relay: Relay, renderer: Renderer) -> APIRouter:
     """What only reads."""
-    kept = _Kept(keeper, starts, relay)
+    kept = _Kept(keeper, starts, relay, renderer)
     routes = APIRouter()
     routes.add_api_route("/debug/profiles", kept.listing, methods=READ, response_model=None)
     routes.add_api_route("/debug/profiles/{key}", kept.get, methods=READ, response_model=None)
@@ -39,10 +39,11 @@ def router(keeper: Keeper, starts: Starts, relay: Relay) -> APIRouter:
 class _Kept:
     """What the routes do; each takes the request and what its path named."""
 
-    def __init__(self, keeper: Keeper, starts: Starts, relay: Relay) -> None:
+    def __init__(self, keeper: Keeper, starts: Starts, relay: Relay, renderer: Renderer) -> None:
         self._keeper = keeper
         self._starts = starts
         self._relay = relay
+        self._renderer = renderer
 
     async def listing(self, request: Request) -> Response:
         params = queries.only(request, ["kind", "name", *PARAMETERS])
@@ -110,7 +111,7 @@ class _Kept:
         if form == "json":
             return json_response(about)
         taken = started.task.result()
-        return taken.mark(await answers.answer(taken.capture, form, self._relay.own()))
+        return taken.mark(await answers.answer(self._renderer, taken.capture, form, self._relay.own()))
 
     async def _of_kept(self, key: str, form: str, by: str) -> Response:
         if form in ("json", "pprof"):
@@ -124,9 +125,9 @@ class _Kept:
             about, capture = await self._keeper.capture(key, by_request=by == "request")
             capture = kept_views.noted(about, capture)
             if form == "zip":
-                response = await answers.archived(capture, {about.node_id: capture})
+                response = await answers.archived(self._renderer, capture, {about.node_id: capture})
             else:
-                response = await answers.answer(capture, form, *about.nodes)
+                response = await answers.answer(self._renderer, capture, form, *about.nodes)
         response.headers[ID_HEADER] = about.id
         return response
 
@@ -139,7 +140,7 @@ class _Kept:
                 "compare profiles of one unit."
             )
         caption = kept_views.comparison(base_about, new_about)
-        body = await draw(new_capture.folded, caption, form, base_capture.folded)
+        body = await self._renderer.draw(new_capture.folded, caption, form, base_capture.folded)
         if form == "json":
             told = {"base": kept_views.of_about(base_about), "new": kept_views.of_about(new_about)}
             return json_response(told | json.loads(body))

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from diag.admin import queries
 from diag.admin.answers import answer, archived, form_of
+from diag.admin.draw import Renderer
 from diag.admin.operations import OPERATIONS, Operation
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, Relay
@@ -32,7 +33,9 @@ _NO_SECONDS: Final = (
 Around = Callable[[Operation], Awaitable[Capture]]
 
 
-def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay) -> APIRouter:
+def router(
+    log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay, renderer: Renderer
+) -> APIRouter:
     """One route; whatever the profile's kind takes goes with it, but ``seconds``; ``at_most`` bounds it."""
     routes = APIRouter()
 
@@ -58,14 +61,20 @@ def router(log: OrderedLog, profilers: Profilers, keeper: Keeper, relay: Relay) 
         async def around(work: Operation) -> Capture:
             return await profilers.around(wanted, who, work)
 
-        work = _taken(log, keeper, name, around, relay.own(), form)
+        work = _taken(log, keeper, renderer, name, around, relay.own(), form)
         return await while_present(request, work) or Response(status_code=CLIENT_GONE)
 
     return routes
 
 
 async def _taken(
-    log: OrderedLog, keeper: Keeper, name: str, around: Around, node_id: int, form: str
+    log: OrderedLog,
+    keeper: Keeper,
+    renderer: Renderer,
+    name: str,
+    around: Around,
+    node_id: int,
+    form: str,
 ) -> Response:
     captures: list[Capture] = []
 
@@ -79,5 +88,5 @@ async def _taken(
 
     taken = await keep_after(keeper, Watched(keeper, take), name=None, nodes=lambda: (node_id,))
     if form == "zip":
-        return taken.mark(await archived(taken.capture, {node_id: taken.capture}))
-    return taken.mark(await answer(taken.capture, form, node_id))
+        return taken.mark(await archived(renderer, taken.capture, {node_id: taken.capture}))
+    return taken.mark(await answer(renderer, taken.capture, form, node_id))

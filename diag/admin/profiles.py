@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 
 from diag.admin import every_thread, queries
 from diag.admin.answers import answer, archived, form_of
+from diag.admin.draw import Renderer
 from diag.admin.methods import READ
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, SOON, Everyone, Relay, missing_headers, question_of
@@ -29,26 +30,26 @@ from diag.profilers.lifelong import MODES
 from diag.replication import NodeAddress
 
 
-def router(profilers: Profilers, keeper: Keeper, relay: Relay) -> APIRouter:
+def router(profilers: Profilers, keeper: Keeper, relay: Relay, renderer: Renderer) -> APIRouter:
     """Every parameter is checked before anything starts; the client going away ends the profile."""
     routes = APIRouter()
 
     @routes.get("/debug/pprof/profile")
     async def cpu(request: Request) -> Response:
-        return await _profile(request, "cpu", profilers, keeper, relay)
+        return await _profile(request, "cpu", profilers, keeper, relay, renderer)
 
     @routes.get("/debug/pprof/heap")
     @routes.get("/debug/mem/pprof/profile")
     async def heap(request: Request) -> Response:
-        return await _profile(request, "heap", profilers, keeper, relay)
+        return await _profile(request, "heap", profilers, keeper, relay, renderer)
 
     @routes.get("/debug/pprof/memory")
     async def memory(request: Request) -> Response:
-        return await _memory(request, profilers, keeper, relay)
+        return await _memory(request, profilers, keeper, relay, renderer)
 
     @routes.get("/debug/pprof/trace")
     async def trace(request: Request) -> Response:
-        return await _profile(request, "trace", profilers, keeper, relay)
+        return await _profile(request, "trace", profilers, keeper, relay, renderer)
 
     @routes.api_route("/debug/pprof/threads", methods=READ)
     async def threads(request: Request) -> Response:
@@ -58,7 +59,7 @@ def router(profilers: Profilers, keeper: Keeper, relay: Relay) -> APIRouter:
 
 
 async def _profile(
-    request: Request, kind: str, profilers: Profilers, keeper: Keeper, relay: Relay
+    request: Request, kind: str, profilers: Profilers, keeper: Keeper, relay: Relay, renderer: Renderer
 ) -> Response:
     params = queries.only(request, [*parameters(REQUESTS[kind]), "format", "name", *PARAMETERS])
     form = form_of(request, params.pop("format", None))
@@ -79,16 +80,18 @@ async def _profile(
     async def run() -> Response:
         if target is None:
             taken = await keep_after(keeper, own, name=name, nodes=lambda: (relay.own(),))
-            return taken.mark(await _of_one(taken.capture, form, relay.own()))
+            return taken.mark(await _of_one(renderer, taken.capture, form, relay.own()))
         question = question_of(request, format="folded")
         every = Every(partial(take, relay, own.take, question, kind, wanted.seconds))
         taken = await keep_after(keeper, own, every.take, name=name, nodes=every.nodes)
-        return await _of_every(every, taken, form)
+        return await _of_every(renderer, every, taken, form)
 
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 
 
-async def _memory(request: Request, profilers: Profilers, keeper: Keeper, relay: Relay) -> Response:
+async def _memory(
+    request: Request, profilers: Profilers, keeper: Keeper, relay: Relay, renderer: Renderer
+) -> Response:
     params = queries.only(request, ["mode", "format", "name", *PARAMETERS])
     form = form_of(request, params.pop("format", None))
     name = checked_name(params.pop("name")) if "name" in params else None
@@ -102,16 +105,16 @@ async def _memory(request: Request, profilers: Profilers, keeper: Keeper, relay:
         taken = await keep_after(
             keeper, Watched(keeper, lambda: profilers.memory(mode)), name=name, nodes=lambda: (relay.own(),)
         )
-        return taken.mark(await _of_one(taken.capture, form, relay.own()))
+        return taken.mark(await _of_one(renderer, taken.capture, form, relay.own()))
 
     return await while_present(request, run()) or Response(status_code=CLIENT_GONE)
 
 
-async def _of_every(every: Every, taken: Taken, form: str) -> Response:
+async def _of_every(renderer: Renderer, every: Every, taken: Taken, form: str) -> Response:
     if form == "zip":
-        response = await archived(taken.capture, every.parts.captures)
+        response = await archived(renderer, taken.capture, every.parts.captures)
     else:
-        response = await answer(taken.capture, form, *every.nodes())
+        response = await answer(renderer, taken.capture, form, *every.nodes())
     response.headers.update(missing_headers(every.parts.missing))
     return taken.mark(response)
 
@@ -131,10 +134,10 @@ async def _threads(request: Request, relay: Relay, profilers: Profilers) -> Resp
     return PlainTextResponse(dump.text(), headers=headers)
 
 
-async def _of_one(capture: Capture, form: str, node_id: int) -> Response:
+async def _of_one(renderer: Renderer, capture: Capture, form: str, node_id: int) -> Response:
     if form == "zip":
-        return await archived(capture, {node_id: capture})
-    return await answer(capture, form, node_id)
+        return await archived(renderer, capture, {node_id: capture})
+    return await answer(renderer, capture, form, node_id)
 
 
 def _threads_form(request: Request) -> str:

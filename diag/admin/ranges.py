@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from diag.admin import answers, queries
-from diag.admin.draw import draw
+from diag.admin.draw import Renderer
 from diag.admin.drawing import Caption
 from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.kept_views import json_response
@@ -30,9 +30,9 @@ _DEFAULT_FROM: Final = "-15m"
 _NAMES: Final = ("from", "to", "diff_from", "diff_to", "format", "by", "kind")
 
 
-def router(windows: Windows, relay: Relay) -> APIRouter:
+def router(windows: Windows, relay: Relay, renderer: Renderer) -> APIRouter:
     """What only reads. Its path must be known before ``/debug/profiles/{key}``."""
-    ranges = _Ranges(windows, relay)
+    ranges = _Ranges(windows, relay, renderer)
     routes = APIRouter()
     routes.add_api_route("/debug/profiles/range", ranges.get, methods=READ, response_model=None)
     return routes
@@ -44,9 +44,10 @@ class _Interval(NamedTuple):
 
 
 class _Ranges:
-    def __init__(self, windows: Windows, relay: Relay) -> None:
+    def __init__(self, windows: Windows, relay: Relay, renderer: Renderer) -> None:
         self._windows = windows
         self._relay = relay
+        self._renderer = renderer
 
     async def get(self, request: Request) -> Response:
         params = queries.only(request, [*_NAMES, *PARAMETERS])
@@ -67,15 +68,15 @@ class _Ranges:
         elif form == "pprof":
             coverage, capture = await self._merged(coverage, "label" if by == "stack" else by)
             response = await answers.answer(
-                replace(capture, labelled=capture.folded), form, self._relay.own()
+                self._renderer, replace(capture, labelled=capture.folded), form, self._relay.own()
             )
         else:
             coverage, capture = await self._merged(coverage, by)
             own = self._relay.own()
             response = await (
-                answers.archived(capture, {own: capture})
+                answers.archived(self._renderer, capture, {own: capture})
                 if form == "zip"
-                else answers.answer(capture, form, own)
+                else answers.answer(self._renderer, capture, form, own)
             )
         response.headers.update(_headers("X-Range", coverage))
         return response
@@ -94,7 +95,7 @@ class _Ranges:
             unit,
             rests_on=(second.samples, first.samples),
         )
-        body = await draw(second.folded, caption, form, first.folded)
+        body = await self._renderer.draw(second.folded, caption, form, first.folded)
         if form == "json":
             response: Response = json_response(
                 {"base": _told(before), "new": _told(after)} | json.loads(body)

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import uvloop
 
-from diag.admin.draw import draw
+from diag.admin.draw import Renderer
 from diag.admin.drawing import Caption
 from diag.profilers.capture import Capture
 from diag.profilers.hub import Profilers
@@ -74,7 +74,7 @@ async def picture(profilers: Profilers, beat: Beat, allocations: int, mode: str)
 
     request = HeapRequest(seconds=300, mode=mode)
     capture = await profilers.around(request, "the benchmark", work)
-    svg = await draw(capture.folded, Caption("memory", "", (), capture.unit))
+    svg = await Renderer().draw(capture.folded, Caption("memory", "", (), capture.unit))
     done = time.monotonic()
     await asyncio.sleep(0)
     return {"took": done - over, "lag": beat.worst(over, done), "records": capture.samples, "bytes": len(svg)}

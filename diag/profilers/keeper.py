@@ -16,7 +16,7 @@ from diag.profilers.about import About, Load, new_id
 from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
 from diag.profilers.labels import LABEL, LABELS
-from diag.profilers.scratch import open_scratch
+from diag.profilers.scratch import filled_scratch
 from diag.profilers.shelf import Entry, Shelf
 from diag.profilers.work import in_thread
 
@@ -225,9 +225,7 @@ def _left_out(facts: repack.Facts) -> tuple[str, ...]:
 
 
 def _child(data: bytes, what: str, argument: str, stop: threading.Event) -> bytes:
-    with open_scratch(None) as source:
-        source.write(data)
-        source.seek(0)
+    with filled_scratch(data) as source:
         return run_module(_MODULE, [what, argument], stop, source=source)
 
 

@@ -19,7 +19,7 @@ from diag.errors import Damaged
 from diag.profilers.child import run_module
 from diag.profilers.kept_file import parted
 from diag.profilers.labels import FRAME, NONE
-from diag.profilers.scratch import open_scratch
+from diag.profilers.scratch import filled_scratch
 
 _MODULE: Final = "diag.profilers.merge"
 _NICENESS: Final = 5
@@ -51,11 +51,9 @@ class Merged(NamedTuple):
 def merge_files(job: Job, stop: threading.Event, running: bytes = b"") -> Merged:
     """Merge the files and the folded stacks of ``running``. Blocking.
 
-    Raises ProfilerError; Abandoned when ``stop`` was set.
+    Raises ProfilerError, NoSpace; Abandoned when ``stop`` was set.
     """
-    with open_scratch(None) as source:
-        source.write(json.dumps(asdict(job)).encode() + b"\n" + running)
-        source.seek(0)
+    with filled_scratch(json.dumps(asdict(job)).encode() + b"\n", running) as source:
         output = run_module(_MODULE, [], stop, source=source)
     head, _, folded = output.partition(b"\n")
     told = json.loads(head)

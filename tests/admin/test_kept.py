@@ -2,7 +2,6 @@
 
 import io
 import json
-import resource
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import flamegraph
 from tests.admin.members import Cluster
 from tests.admin.served import TOKEN, Served, serving
+from tests.limits import files_up_to
 
 pytestmark = pytest.mark.anyio
 
@@ -212,12 +212,8 @@ async def test_a_damaged_profile_is_told_and_the_others_are_there(node: Served, 
 
 
 async def test_a_profile_without_room_is_answered_all_the_same(node: Served) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
-    try:
+    with files_up_to(64):
         response = await node.http.get(CPU, params={**SHORT, "format": "svg"})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert response.status_code == 200
     assert response.headers["content-type"] == "image/svg+xml"
     assert "x-profile-id" not in response.headers

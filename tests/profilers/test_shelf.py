@@ -1,33 +1,20 @@
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from diag.errors import Conflict, Damaged, InvalidRequest, NoSpace, NotFound, StoreError
 from diag.profilers.shelf import Shelf
+from tests.limits import files_up_to
 from tests.polling import until
 from tests.profilers.profiles import about, content
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The system refuses to write more into a file, as it does when the disk is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -164,7 +151,7 @@ def test_foreign_files_are_left_alone(shelf: Shelf, tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_made(shelf: Shelf, tmp_path: Path) -> None:
     kept = shelf.add(about("a"), content())
-    with files_of_at_most(100):
+    with files_up_to(100):
         with pytest.raises(NoSpace, match="free space"):
             shelf.add(about(), content())
         with pytest.raises(NoSpace):

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import resource
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from diag.kv.store import Store
 from diag.replication import SnapshotFacts
 from diag.replication.peer_client import PeerClient
 from diag.replication.snapshot_fetch import fetch_snapshot
+from tests.limits import files_up_to
 from tests.polling import until_async
 from tests.rpc.peer_harness import PeerNode
 
@@ -231,18 +231,7 @@ async def test_a_node_that_is_down_is_passed_over(nodes: list[PeerNode], here: S
 
 async def test_a_full_disk_leaves_nothing_behind(nodes: list[PeerNode], here: SnapshotStore) -> None:
     await _snapshot(nodes[0])
-    with _files_up_to(2 * MIB), pytest.raises(NoSpace, match="free space"):
+    with files_up_to(2 * MIB), pytest.raises(NoSpace, match="free space"):
         await fetch_snapshot([node.peer() for node in nodes], here, 9)
     assert list(here.root.iterdir()) == []
     await fetch_snapshot([nodes[0].peer()], here, 9)
-
-
-@contextmanager
-def _files_up_to(size: int) -> Iterator[None]:
-    """No file of this process grows beyond ``size``: what a full disk is to a writer."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
