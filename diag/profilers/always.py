@@ -18,7 +18,6 @@ from typing import Final, NamedTuple
 from diag.errors import MetaError
 from diag.profilers.about import About, Load
 from diag.profilers.capture import Capture
-from diag.profilers.clocks import best_clock
 from diag.profilers.coverage import covered, ended_early
 from diag.profilers.keeper import Keeper
 from diag.profilers.merge import Merging
@@ -162,7 +161,7 @@ class AlwaysOn:
             self._busy = True
             self._before = self._keeper.load()
             # The ids of a day would keep all stacks apart, and denser looks would be a cost all day.
-            self._sampler = Sampler(request, turn, ids=False, clock=best_clock(dense=False))
+            self._sampler = Sampler(request, turn, ids=False, dense=False)
             try:
                 capture = await self._sampler.run()
             finally:

@@ -1,6 +1,10 @@
 """What says when a thread is looked at: the interface of the two clocks, and which one there is."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from typing import Protocol
+
+from diag.profilers.work import in_thread
 
 
 class Watch(Protocol):
@@ -32,16 +36,24 @@ class Clock(Protocol):
         """The clock for what the process does now, where a look takes so many seconds. Not in the handler."""
 
 
-def best_clock(*, dense: bool) -> Clock:
-    """The precise clock where the kernel gives it, else that of ticks. On the main thread.
+@asynccontextmanager
+async def best_clock(*, dense: bool) -> AsyncIterator[Clock]:
+    """The precise clock where the kernel gives it, else that of ticks; for use within the block.
 
+    To be entered on the main thread's loop, which waits for the kernel no more than for anybody else.
     ``dense`` looks are worth it for a profile that somebody waits for.
     """
     # with ctypes, a thirtieth of a node's start
     from diag.profilers.perf_clock import PerfClock, refusal
+    from diag.profilers.perfevent import Wake
     from diag.profilers.tick_clock import TickClock
 
-    try:
-        return PerfClock(dense=dense)
-    except OSError as error:
-        return TickClock(refusal(error))
+    with closing(Wake()) as wake:
+        clock: Clock
+        try:
+            await in_thread("profile-clock", lambda _stop: wake.open())
+        except OSError as error:
+            clock = TickClock(refusal(error))
+        else:
+            clock = PerfClock(dense=dense)
+        yield clock

@@ -3,7 +3,6 @@
 import errno
 import resource
 import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -44,7 +43,7 @@ def used_so_far() -> Used:
 
 
 class PerfClock:
-    """Each thread has a perf event. OSError, with ``refusal`` to explain it, where none are to be had.
+    """Each thread has a perf event. ``refusal`` explains why there may be none.
 
     Where ``dense``, threads are looked at more often than samples are reported. What is mostly idle uses
     little CPU in a profile's time, and at the rate there would be few looks, which say little.
@@ -53,7 +52,6 @@ class PerfClock:
     most = None
 
     def __init__(self, *, dense: bool, used: Callable[[], Used] = used_so_far) -> None:
-        PerfEvent(threading.get_native_id(), signal.SIGPROF).close()
         self._dense = dense
         self._beside = TickClock("threads are switched so often that a more precise clock would slow them")
         self._used = used

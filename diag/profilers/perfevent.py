@@ -18,6 +18,7 @@ from typing import Any, Final
 _CALL: Final = {"x86_64": 298, "aarch64": 241, "riscv64": 241}
 _SOFTWARE, _TASK_CLOCK = 1, 1
 _CLOSE_ON_EXEC: Final = 8
+_DISABLED: Final = 1
 _DISABLE, _PERIOD = 0x2401, 0x40082404
 _SET_SIGNAL, _SET_OWNER, _OWNER_THREAD = 10, 15, 0
 #: Nanoseconds to the first signal, where nobody has said: a day.
@@ -29,8 +30,9 @@ _LEAST: Final = 50e-6
 class _Attributes(ctypes.Structure):
     """struct perf_event_attr of Linux, as long as its first version.
 
-    ``flags`` stay 0. Without the kernel's share, ``exclude_kernel``, the right to count would be easier to
-    have, but a moment that falls into a system call then gives no signal: 2 of 500 in a loop of reads.
+    ``flags`` exclude nothing. Without the kernel's share, ``exclude_kernel``, the right to count would be
+    easier to have, but a moment that falls into a system call then gives no signal: 2 of 500 in a loop of
+    reads.
     """
 
     _fields_ = (
@@ -47,6 +49,9 @@ class _Attributes(ctypes.Structure):
     )
 
 
+_OF_CPU: Final = {"type": _SOFTWARE, "size": ctypes.sizeof(_Attributes), "config": _TASK_CLOCK}
+
+
 class PerfEvent:
     """An event on the thread with kernel id ``tid``. OSError where there is none to have.
 
@@ -54,10 +59,11 @@ class PerfEvent:
     """
 
     def __init__(self, tid: int, signum: int) -> None:
-        self._library = _library()
+        self._library = _library(ctypes.PyDLL)
         self._period = ctypes.c_uint64()
         self._at = ctypes.byref(self._period)
-        self._descriptor = _opened(self._library, tid)
+        wanted = _Attributes(**_OF_CPU, period=_NEVER, wakeup=1)
+        self._descriptor = _opened(self._library, wanted, tid)
         try:
             self._signal_by(signum)
         except OSError:
@@ -82,10 +88,30 @@ class PerfEvent:
         fcntl.fcntl(self._descriptor, fcntl.F_SETFL, os.O_ASYNC)
 
 
-def _opened(library: Any, tid: int) -> int:
-    wanted = _Attributes(
-        type=_SOFTWARE, size=ctypes.sizeof(_Attributes), config=_TASK_CLOCK, period=_NEVER, wakeup=1
-    )
+class Wake:
+    """While it is open, opening events is quick; it counts nothing and sends no signal.
+
+    Where no thread of the system has an event, the kernel changes its own code for the first, and waits until
+    each processor has seen that: 7 to 16 ms. The interpreter lock is given up for it, and so is to be the
+    thread of the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+
+    def open(self) -> None:
+        """On the calling thread, which may end before it is closed. OSError where no events are to be had."""
+        wanted = _Attributes(**_OF_CPU, flags=_DISABLED)
+        self._descriptor = _opened(_library(ctypes.CDLL), wanted, threading.get_native_id())
+
+    def close(self) -> None:
+        """May be called where it is not open."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _opened(library: Any, wanted: _Attributes, tid: int) -> int:
     number = _CALL[platform.machine()]
     descriptor = int(library.syscall(number, ctypes.byref(wanted), tid, -1, -1, _CLOSE_ON_EXEC))
     if descriptor < 0:
@@ -97,10 +123,12 @@ def _opened(library: Any, tid: int) -> int:
 
 
 @cache
-def _library() -> Any:
-    """The C library's functions, called without giving up the interpreter lock: each takes a microsecond."""
+def _library(kind: type[ctypes.CDLL]) -> Any:
+    """The C library's functions; as PyDLL called without giving up the interpreter lock: most take a
+    microsecond.
+    """
     if not sys.platform.startswith("linux") or platform.machine() not in _CALL:
         raise OSError(f"no perf events on {sys.platform}, {platform.machine()}")
-    library = ctypes.PyDLL(None, use_errno=True)
+    library = kind(None, use_errno=True)
     library.ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p)
     return library

@@ -16,6 +16,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -98,30 +99,47 @@ class _Spent:
 class Sampler:
     """One profile of this process. Make a new one for each, on the thread of the event loop.
 
-    With ``ids`` samples carry those of requests. ``clock`` is for CPU time, by default the best there is.
+    With ``ids`` samples carry those of requests. CPU time is told by the best clock there is, which looks
+    more often than samples are reported where ``dense``; or by the ``clock`` that is given.
     """
 
     def __init__(
-        self, request: CpuRequest, span: Span, *, ids: bool = True, clock: Clock | None = None
+        self,
+        request: CpuRequest,
+        span: Span,
+        *,
+        ids: bool = True,
+        dense: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self._span = span
         self._ids = ids
         self._mode = "wall" if request.mode == "wall" else "cpu"
         self._request = request
-        self._clock = (clock or best_clock(dense=True)) if self._mode == "cpu" else None
+        self._dense = dense
+        self._clock = clock
         self._threads = threading.active_count()
-        self._rate = float(self._settled(None if self._clock is None else self._clock.most).hertz)
         self._tasks: WaitingTasks | None = None
         self._begun: _Begun | None = None
 
     async def run(self) -> Capture:
         """Sample for the time asked. Cancellation takes timers and handler away."""
+        async with self._clock_for() as clock:
+            return await self._by(clock)
+
+    def _clock_for(self) -> AbstractAsyncContextManager[Clock | None]:
+        if self._mode == "wall" or self._clock is not None:
+            return nullcontext(self._clock)
+        return best_clock(dense=self._dense)
+
+    async def _by(self, clock: Clock | None) -> Capture:
         loop = asyncio.get_running_loop()
         self._tally = Tally(loop, ids=self._ids)
+        self._rate = float(self._settled(None if clock is None else clock.most).hertz)
         if self._mode == "wall":
             self._tasks = WaitingTasks(loop, self._rate)
         before, started = all_thread_cpu(), time.monotonic()
-        ticks = self._begin()
+        ticks = self._begin(clock)
         begun = self._begun = _Begun(started, before, ticks)
         try:
             self._span.begin()
@@ -138,10 +156,10 @@ class Sampler:
     def _settled(self, most: tuple[int, str] | None) -> Rate:
         return settled(self._request.frequency, "inprocess", self._mode, self._threads, most=most)
 
-    def _begin(self) -> Ticks:
+    def _begin(self, clock: Clock | None) -> Ticks:
         why = obstacle(self._mode)
         if why is None:
-            ticks = self._signalled()
+            ticks = self._signalled(clock)
             try:
                 ticks.begin()
             except OSError as error:
@@ -152,11 +170,11 @@ class Sampler:
         ticks.begin()
         return ticks
 
-    def _signalled(self) -> Ticks:
+    def _signalled(self, clock: Clock | None) -> Ticks:
         if self._tasks is not None:
             return WallTicks(self._tally, self._rate, self._tasks)
-        assert self._clock is not None
-        return CpuTicks(self._tally, self._rate, self._clock)
+        assert clock is not None
+        return CpuTicks(self._tally, self._rate, clock)
 
     def _look(self, ticks: Ticks, stop: threading.Event) -> float:
         """Until the end; the CPU seconds that it took."""

@@ -29,7 +29,6 @@ class Process:
         self._now += seconds
 
 
-@needs_events
 def test_at_once_there_is_nothing_to_adapt_to() -> None:
     process = Process(0.5, 20_000)
     clock = PerfClock(dense=True, used=process.used)
@@ -37,7 +36,6 @@ def test_at_once_there_is_nothing_to_adapt_to() -> None:
     assert clock.each is None
 
 
-@needs_events
 @pytest.mark.parametrize("gap", [0.001, 0.01, 0.04, 0.1])
 def test_however_often_it_is_asked_it_leaves_to_ticks_where_switches_are_many(gap: float) -> None:
     process = Process(0.5, 20_000)
@@ -49,7 +47,6 @@ def test_however_often_it_is_asked_it_leaves_to_ticks_where_switches_are_many(ga
     pytest.fail("it is still there after 0.2 s")
 
 
-@needs_events
 @pytest.mark.parametrize("gap", [0.001, 0.01, 0.04, 0.1])
 @pytest.mark.parametrize(("dense", "each"), [(True, spaced(99, 0.9, 500e-6)), (False, None)])
 def test_however_often_it_is_asked_it_follows_the_use_of_the_processor(

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from diag.profilers.perfevent import PerfEvent
+from diag.profilers.perfevent import PerfEvent, Wake
+from tests.profilers.service import perf_events
 
 
 def refusal() -> str | None:
@@ -133,3 +134,19 @@ else:
     raise AssertionError("there is one")
 assert os.dup(0) == held[-1] + 1
 """)
+
+
+def test_a_wake_that_was_never_open_closes() -> None:
+    Wake().close()
+
+
+def test_a_wake_outlives_its_thread_and_leaves_nothing() -> None:
+    wake = Wake()
+    thread = threading.Thread(target=wake.open)
+    thread.start()
+    thread.join()
+    assert perf_events() == 1
+    PerfEvent(threading.get_native_id(), signal.SIGPROF).close()
+    wake.close()
+    wake.close()
+    assert perf_events() == 0
