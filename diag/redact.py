@@ -34,8 +34,15 @@ _Shape: TypeAlias = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 _PEM: Final = re.compile(r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)[^-]{0,20000}")
 # Each begins with a letter or two: the search for them is what a line costs.
 _ANYWHERE: Final[tuple[_Shape, ...]] = (
-    # Authorization: Bearer abc, in headers and in what quotes them.
-    (re.compile(r"([Bb](?i:earer|asic)[ \t]{1,8})[^\s\"',;]+"), _value),
+    # Authorization: Bearer abc123, in headers and in what quotes them; but no word of a sentence, as in
+    # "the basic idea". What comes before is looked at last: most of what begins with b goes on otherwise.
+    (
+        re.compile(
+            r"([Bb](?i:earer(?<!\w.{6})|asic(?<!\w.{5}))[ \t]{1,8})"
+            r"(?![a-z]{1,16}[.:!?)]?(?![^\s\"',;]))[^\s\"',;]{6,}"
+        ),
+        _value,
+    ),
     # Tokens of this service.
     (re.compile(r"mdt_[\w-]{6,}"), HIDDEN),
     # scheme://user:password@host
@@ -53,7 +60,8 @@ def _named() -> tuple[_Shape, ...]:
         (
             re.compile(
                 rf"(?i)({_KEY}"
-                r"[\"'\[]{0,4}+)(?!\*\*\*|(?:null|none|true|false)\b|\[)[^\s\"',;\]})]+"
+                r"[\"'\[]{0,4}+)(?!\*\*\*|(?:null|none|true|false)\b|\[)"
+                r"(?:(?:bearer|basic)[ \t]{1,8})?[^\s\"',;\]})]+"
             ),
             _value,
         ),

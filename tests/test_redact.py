@@ -9,6 +9,10 @@ def test_a_text_without_secrets_stays() -> None:
     text = 'level = "info"\n{"key": "tenant/tables"}\nGET /debug/pprof/profile?seconds=5 took 12 ms\n'
     text += '# token is not set\n{"token": null, "tokens": []}\nhttp://meta-1:28101/a@b\n'
     assert Redactor().text(text) == text
+    text = (
+        "the basic idea; basic authentication failed.\nA bearer token it was, of a forbearer PLANTED there.\n"
+    )
+    assert Redactor().text(text) == text
     assert Redactor(["", "abc"]).text("abc of the alphabet") == "abc of the alphabet"
 
 
@@ -22,6 +26,8 @@ def test_known_values_are_hidden_wherever_they_stand() -> None:
     [
         "Authorization: Bearer PLANTED12",
         "authorization=Basic PLANTED12==",
+        "authorization: bearer PLANTED12",
+        '{"Authorization": "Basic PLANTED12=="}',
         '{"raft_secret": "PLANTED12", "id": 1}',
         'raft_secret = "PLANTED12"',
         'raft_accepted_secrets = ["PLANTED12", "***"]',
@@ -52,6 +58,8 @@ def test_what_looks_like_a_secret_is_hidden(line: str) -> None:
         ("fetched from http://root:PLANTED@meta-1/x", "fetched from http://root:***@meta-1/x"),
         ("fetched from http://root:PLANTED@PLANTED@meta-1", "fetched from http://root:***@meta-1"),
         ("with bearer PLANTED, and more", "with bearer ***, and more"),
+        ("with Basic cm9vdDpy.", "with Basic ***"),
+        ("with bearer plantedplantedplanted", "with bearer ***"),
         ("with mdt_PLANTED, and more", "with ***, and more"),
         ("with s3cret-value, and more", "with ***, and more"),
     ],
@@ -60,6 +68,10 @@ def test_a_line_of_the_log_bears_none(line: str, told: str) -> None:
     redactor = Redactor(["s3cret-value"])
     assert redactor.line(line) == told
     assert redactor.line(told) == told
+
+
+def test_in_a_header_even_a_plain_word_is_a_credential() -> None:
+    assert "planted" not in Redactor().text("Authorization: Bearer planted\nauthorization=basic planted")
 
 
 def test_variables_are_secret_by_their_names() -> None:
