@@ -19,9 +19,14 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 def begin_request(given: str | None) -> str:
     """The id from now on in the calling task: ``given`` where that has the form of one, else a new one."""
-    request_id = given if given and _FORM.fullmatch(given) else secrets.token_hex(8)
+    request_id = given if given is not None and has_form(given) else secrets.token_hex(8)
     _current.set(request_id)
     return request_id
+
+
+def has_form(given: str) -> bool:
+    """Whether a client may call its request so."""
+    return _FORM.fullmatch(given) is not None
 
 
 def current_request() -> str | None:

@@ -17,7 +17,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from diag.errors import InvalidRequest, MessageTooLarge, MetaError, NotLeader
-from diag.logs.request_id import HEADER, begin_request
+from diag.logs.request_id import HEADER, begin_request, current_request
 from diag.metrics.registry import CallKind, Metrics
 from diag.rpc.slow_calls import SlowCalls, Tell, id_of
 from diag.rpc.wire import Metadata
@@ -133,7 +133,7 @@ class Dispatcher:
                 seconds = perf_counter() - started
                 metrics.request_finished(kind, seconds, ok)
                 if seconds >= slow_after:
-                    tell(payload, context.invocation_metadata(), started, ok, failure)
+                    tell(payload, current_request(), started, ok, failure)
             return reply
 
         return Handler("unary", call)
@@ -214,7 +214,7 @@ class Dispatcher:
                 seconds = perf_counter() - started
                 metrics.request_finished(kind, seconds, ok)
                 if seconds >= slow_after:
-                    tell(incoming, context.invocation_metadata(), started, ok, failure)
+                    tell(incoming, current_request(), started, ok, failure)
 
         return call
 
@@ -274,7 +274,7 @@ def _check_size(data: bytes, limit: int | None) -> None:
         )
 
 
-def _nobody(payload: bytes, metadata: Metadata | None, started: float, ok: bool, error: object) -> None:
+def _nobody(payload: bytes, request_id: str | None, started: float, ok: bool, error: object) -> None:
     pass
 
 
@@ -284,7 +284,10 @@ def leader_trailers(error: MetaError) -> Metadata:
 
 
 def _adopt_id(metadata: Metadata | None) -> None:
-    """Log lines and profiles name a request as its client does. Calls are many: no id is made up."""
+    """Log lines, profiles and the account of slow calls name a request as its client does.
+
+    Calls are many: where none is given in the form of an id, none is made up.
+    """
     given = id_of(metadata)
     if given is not None:
         begin_request(given)
@@ -305,7 +308,7 @@ async def _refuse(
     if isinstance(error, MetaError):
         status, details, trailers = error.grpc_status, str(error), trailers_of(error)
     else:
-        request_id = begin_request(id_of(context.invocation_metadata()))
+        request_id = begin_request(current_request())
         _LOGGER.error("a call failed in a way nobody foresaw", exc_info=error)
         trailers = ((HEADER, request_id),)
         status, details = "INTERNAL", f"the service failed: {type(error).__name__}: {error}"

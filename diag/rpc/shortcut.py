@@ -19,7 +19,7 @@ from diag.kv.view import Reader
 from diag.metrics.registry import Metrics, StreamKind
 from diag.rpc.auth import HandshakeAuth
 from diag.rpc.json_kv import GetKV, ListKV, ReadRequest, parse_read
-from diag.rpc.slow_calls import SlowCalls
+from diag.rpc.slow_calls import SlowCalls, id_of
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.translate import stream_item
 from diag.rpc.wire import Metadata
@@ -74,7 +74,7 @@ class ShortReads:
         self._metrics.short_read(kind, len(messages), len(payload), size, seconds)
         if seconds >= self._slow_after and self._slow is not None:  # the disk had to be read
             parse = pb.RaftRequest.FromString
-            self._slow.tell("KvReadV1", parse, payload, metadata, started, ok=True, error=None)
+            self._slow.tell("KvReadV1", parse, payload, id_of(metadata), started, ok=True, error=None)
         return messages
 
     def _find(self, request: ReadRequest) -> tuple[StreamKind, Sequence[tuple[str, Record | None]]] | None:

@@ -8,15 +8,15 @@ from typing import TypeAlias
 from google.protobuf.message import DecodeError, Message
 
 from diag.errors import MetaError
-from diag.logs.request_id import HEADER
+from diag.logs.request_id import HEADER, has_form
 from diag.metrics.slow import KEY, SlowRequest, SlowRequests
 from diag.replication.stages import stages_passed
 from diag.rpc.json_kv import ListKV, MGetKV, parse_request
 from diag.rpc.stubs import meta_pb2 as pb
 from diag.rpc.wire import Metadata
 
-#: (payload, metadata, when it began, whether it was answered, its error)
-Tell: TypeAlias = Callable[[bytes, Metadata | None, float, bool, Exception | None], None]
+#: (payload, id of the request, when it began, whether it was answered, its error)
+Tell: TypeAlias = Callable[[bytes, str | None, float, bool, Exception | None], None]
 
 # A longer request is not read again for its key: that would hold up the calls after it.
 _MOST_READ = 64 << 10
@@ -34,7 +34,7 @@ class SlowCalls:
         method: str,
         parse: Callable[[bytes], Message],
         payload: bytes,
-        metadata: Metadata | None,
+        request_id: str | None,
         started: float,
         ok: bool,
         error: Exception | None,
@@ -48,7 +48,7 @@ class SlowCalls:
                 key=_key(parse, payload)[:KEY],
                 seconds=ended - started,
                 stages=_durations(started, ended),
-                request_id=id_of(metadata),
+                request_id=request_id,
                 received=len(payload),
                 error=None if ok else _status(error),
             )
@@ -64,9 +64,9 @@ def _durations(started: float, ended: float) -> dict[str, float]:
 
 
 def id_of(metadata: Metadata | None) -> str | None:
-    """The id that a client gave its call."""
+    """The id that a client gave its call, where it has the form of one."""
     given = next((value for key, value in metadata or () if key == HEADER), None)
-    return given[:KEY] if isinstance(given, str) else None
+    return given if isinstance(given, str) and has_form(given) else None
 
 
 def _status(error: Exception | None) -> str:

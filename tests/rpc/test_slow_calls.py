@@ -52,6 +52,22 @@ async def test_the_stages_of_a_write_add_up(told: tuple[RpcNode, SlowRequests]) 
     assert all(seconds >= 0 for seconds in call.stages.values())
 
 
+async def test_what_has_not_the_form_of_an_id_is_told_nowhere(told: tuple[RpcNode, SlowRequests]) -> None:
+    node, slow = told
+    request = pb.TxnRequest(if_then=[put_op("table/1")])
+    read = pb.RaftRequest(data='{"GetKV":{"key":"table/1"}}')
+    async with node.raw() as raw:
+        for given, told_id in (("night-7", "night-7"), ("night shift 7", None), ("n" * 65, None)):
+            named = (*raw.token, ("x-request-id", given))
+            await raw.stub.Transaction(request, metadata=named)
+            assert (newest(slow).method, newest(slow).request_id) == ("Transaction", told_id)
+            assert [item async for item in raw.stub.KvReadV1(read, metadata=named)]
+            await until_async(lambda: newest(slow).method == "KvReadV1")
+            assert newest(slow).request_id == told_id
+        await raw.stub.Transaction(request, metadata=raw.token)
+        assert newest(slow).request_id is None
+
+
 async def test_the_first_key_of_each_kind_of_request(told: tuple[RpcNode, SlowRequests]) -> None:
     node, slow = told
     upsert = '{"UpsertKV":{"key":"u/1","seq":{"GE":0},"value":{"Update":[1]},"value_meta":null}}'
