@@ -36,6 +36,7 @@ class _Bundle:
     """One in the making, or the last one made. ``file`` has no name: it goes with the process."""
 
     id: str
+    plan: Plan
     collection: Collection
     archive: Archive
     file: IO[bytes]
@@ -46,7 +47,7 @@ class _Bundle:
         told: dict[str, Any] = {"id": self.id, "progress": round(self.collection.progress, 3)}
         entries = self.archive.entries
         told |= {"items": len(entries), "failed": sum(entry.state == "failed" for entry in entries)}
-        told["bytes"] = self.archive.size
+        told |= {"bytes": self.archive.size, "notes": self.plan.notes}
         if not self.task.done():
             return told | {"state": "running"}
         failure = self._failure()
@@ -85,7 +86,7 @@ class Bundles:
         archive = Archive(file, f"metadiag-bundle-{id_}", CAP)
         collection = Collection(self._asker(request), nodes, plan, archive, self._redactor)
         task = self._background.spawn(self._make(collection, archive), name=f"bundle {id_}")
-        self._last = _Bundle(id_, collection, archive, file, task)
+        self._last = _Bundle(id_, plan, collection, archive, file, task)
         return self._last
 
     def get(self, id_: str) -> _Bundle:

@@ -50,6 +50,16 @@ class Plan:
         object.__setattr__(self, "moments", int(self.duration // self.interval) + 1)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever asked may not have meant, in words."""
+        if self.moments > 1:
+            return ()
+        return (
+            f"Status and metrics are taken once: the duration of {self.duration:g} s is shorter than the "
+            f"interval of {self.interval:g} s.",
+        )
+
+    @property
     def profile_seconds(self) -> float:
         """Of each profile: they are taken one after the other, and not for longer than the bundle takes."""
         return round(max(0.5, min(_MOST_PROFILE, self.duration / 3)), 1)

@@ -67,12 +67,8 @@ def bundle(
         raise InvalidRequest(f"{target} is there; name another file, or say --overwrite")
     ids = _ids(endpoint, token, nodes)
     plan = Plan(duration, interval, profiles)
-    if plan.moments == 1:
-        click.echo(
-            f"status and metrics are taken once: --duration {duration:g} is shorter than "
-            f"--interval {interval:g}",
-            err=True,
-        )
+    for note in plan.notes:
+        click.echo(note, err=True)
     with _placed(target) as file:
         archive = Archive(file, f"metadiag-bundle-{moment}", max_size * _MEBIBYTE)
         redactor = Redactor([*of_environment(os.environ), *([token] if token else [])])

@@ -55,6 +55,16 @@ async def test_of_one_node_with_profiles(node: Served) -> None:
     assert (listed["state"], listed["progress"]) == ("done", 1.0)
 
 
+async def test_one_moment_alone_is_told(node: Served) -> None:
+    for interval, notes in (("1", []), ("2", ["taken once: the duration of 1 s is shorter than"])):
+        params = {"duration": "1", "interval": interval, "profiles": "false"}
+        started = await node.http.post(BUNDLE, params=params)
+        told = started.json()["notes"]
+        assert len(told) == len(notes)
+        assert all(part in note for part, note in zip(notes, told, strict=True))
+        await fetched(node, started.headers["location"])
+
+
 async def test_of_three_nodes_of_which_one_is_gone_and_one_frozen(cluster: Cluster) -> None:
     cluster.peers.down, cluster.peers.frozen = {2}, {3}
     told = await bundle_of(cluster.first, profiles="false")

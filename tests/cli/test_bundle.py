@@ -88,7 +88,7 @@ def test_one_moment_alone_is_told(
 ) -> None:
     target = tmp_path / "bundle.tar.gz"
     assert main(command(secretive, target, "--duration", "1", "--interval", "2", "--no-profiles")) == 0
-    assert "taken once: --duration 1 is shorter than --interval 2" in capsys.readouterr().err
+    assert "taken once: the duration of 1 s is shorter than the interval of 2 s" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_what_is_there(secretive: NodeProcess, tmp_path: Path) -> None:

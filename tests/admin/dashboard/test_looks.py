@@ -73,6 +73,19 @@ async def test_the_doctor_s_page_is_there_before_the_nodes_have_answered(cluster
     assert rest.rstrip().endswith("</html>")
 
 
+async def test_what_fails_once_the_page_has_begun_is_told_in_it(
+    node: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost() -> None:
+        raise RuntimeError("<lost>")
+
+    monkeypatch.setattr(node.course, "growth", lost)
+    response = await node.http.get("/ui/doctor")
+    assert response.status_code == 200, "it went out before"
+    assert re.search(r'<p class="note bad">RuntimeError inside the node; its log has .*</p>', response.text)
+    assert response.text.rstrip().endswith("</html>")
+
+
 def slow_request(key: str, at: float = 0.0) -> SlowRequest:
     stages = {"queue": 0.2, "fsync": 0.3, "reply": 0.0261234}
     return SlowRequest(at, "Transaction", key, 0.5261234, stages, "night-1", 1234, None)
