@@ -44,7 +44,8 @@ def test_recursion_ends() -> None:
 
 def test_known_functions_and_shares_of_the_loop(start: Start) -> None:
     capture = start("shares").ask("trace", seconds=1)
-    assert work_shares(capture["folded"]) == pytest.approx(shares(capture["spent"]), abs=3)
+    # What was spent while calls were traced, not after: the stacks are made beside a loop that works on.
+    assert work_shares(capture["folded"]) == pytest.approx(shares(capture["traced"]), abs=1)
     assert (capture["kind"], capture["unit"], capture["engine"]) == ("trace", "microseconds", "cProfile")
     assert sum(weights(capture["folded"]).values()) == pytest.approx(capture["seconds"] * 1e6, rel=0.2)
     assert capture["native_svg"] is None
