@@ -129,10 +129,22 @@ def test_other_threads_count_too_and_threads_that_begin() -> None:
 
 def test_of_very_many_threads_those_that_use_the_processor_are_watched() -> None:
     clock = HandClock()
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            pass
+
+    busy = threading.Thread(target=work)
     with parked(40) as many, ticking(clock) as (ticks, _):
-        in_another_thread(ticks.look)
+        # of none is it known yet
         assert MAIN in clock.open()
         assert not clock.open() & set(many)
+        busy.start()
+        while busy.native_id not in clock.open():
+            in_another_thread(ticks.look)
+        over.set()
+        busy.join()
 
 
 def test_a_thread_that_has_ended_is_looked_at_no_more() -> None:
