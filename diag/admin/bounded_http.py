@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from diag.admin.open_connections import OpenConnections, Place
+from diag.open_connections import OpenConnections, Place
 
 #: Key of the state that comes with each request: the client's certificate as ``ssl`` tells it, or None.
 CERTIFICATE: Final = "metadiag.certificate"

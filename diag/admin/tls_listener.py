@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from diag.admin.open_connections import OpenConnections, Place
+from diag.open_connections import OpenConnections, Place
 
 #: Seconds until the next try where the process has no file left.
 _PAUSE: Final = 0.5

@@ -3,7 +3,7 @@
 HTTP/2 itself (frames, header compression, flow control) is libnghttp2's. All of
 a connection's work is done on the event loop: a call that a shortcut answers costs
 one wake-up and one write, where a transport with threads of its own takes three.
-What is bounded here: requests that wait to be whole (``Shared.held``), replies that a
+What is bounded here: connections, requests that wait to be whole (``Shared.held``), replies that a
 client does not take (its calls wait, and new ones are refused), resets a second.
 """
 
@@ -19,6 +19,7 @@ import grpc
 import ngh2
 
 from diag.errors import MetaError, NotImplementedHere, Unavailable
+from diag.open_connections import OpenConnections, Place
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_call import Call
 from diag.rpc.h2_output import Output
@@ -58,14 +59,32 @@ class Shared:
     """What the connections of one server have in common."""
 
     def __init__(
-        self, limit: int, handlers: Mapping[str, Handler], shortcuts: Mapping[str, Shortcut]
+        self,
+        limit: int,
+        handlers: Mapping[str, Handler],
+        shortcuts: Mapping[str, Shortcut],
+        known: OpenConnections,
     ) -> None:
+        self.known = known
         self.limit = limit
         self.handlers = handlers
         self.shortcuts = shortcuts
         self.connections: set[Connection] = set()
         self.stopping = False
         self.held = 0
+        self._warned = False
+
+    def enter(self, peer: str) -> Place:
+        """A place for a connection of ``peer``; the first that is not granted is told in the log."""
+        place = self.known.enter(peer.rpartition(":")[0])
+        if not place.granted and not self._warned:
+            self._warned = True
+            _LOGGER.warning(
+                "a connection of %s is closed: that address, or all together, have as many as this node "
+                "takes; others like it are not told",
+                peer,
+            )
+        return place
 
 
 class Connection(asyncio.Protocol):
@@ -92,6 +111,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._output = Output(self._http2, self._transport, self._drain_events)
         self._peer = _peer(transport)
+        self._place = self._shared.enter(self._peer)
+        if not self._place.granted:
+            self._transport.close()
+            return
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":
             self._transport.close()
@@ -119,6 +142,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._shared.connections.discard(self)
+        self._place.leave()
         self._close_calls()
         if not self.closed.done():
             self.closed.set_result(None)

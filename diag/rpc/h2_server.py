@@ -7,11 +7,16 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+from diag.open_connections import OpenConnections
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_connection import Connection, Shared
 from diag.rpc.shortcut import Shortcut
 
 _BACKLOG = 1024
+
+#: Connections in all, and of one address: an engine opens few, but many engines may be behind one address.
+_CONNECTIONS = 4096
+_OF_AN_ADDRESS = 512
 
 #: As on the admin port: who does not speak by then is not going to.
 _HANDSHAKE_SECONDS = 10.0
@@ -23,7 +28,8 @@ _GOOD_BYE_SECONDS = 1.0
 class Http2Server:
     """Serves handlers, by method path, whose messages are bytes of at most ``limit``.
 
-    A TLS handshake may take ``handshake_seconds``.
+    A TLS handshake may take ``handshake_seconds``, and what is beyond the bounds of ``known`` after it is
+    closed.
     """
 
     def __init__(
@@ -33,9 +39,12 @@ class Http2Server:
         limit: int,
         *,
         handshake_seconds: float = _HANDSHAKE_SECONDS,
+        known: OpenConnections | None = None,
     ) -> None:
         self._handshake_seconds = handshake_seconds
-        self._shared = Shared(limit, handlers, shortcuts)
+        self._shared = Shared(
+            limit, handlers, shortcuts, known or OpenConnections(_CONNECTIONS, _OF_AN_ADDRESS)
+        )
         self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, tls: tuple[Path, Path] | None) -> int:

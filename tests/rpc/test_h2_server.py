@@ -12,6 +12,7 @@ import grpc
 import pytest
 import trustme
 
+from diag.open_connections import OpenConnections
 from diag.rpc.dispatch import Context, Handler
 from diag.rpc.h2_server import Http2Server
 from diag.rpc.stubs import meta_pb2 as pb
@@ -432,6 +433,32 @@ async def test_a_shortcut_that_fails_leaves_the_call_to_its_handler_and_the_conn
             assert await client.status(stream) == (0, "")
             assert client.data[stream] == framed(b"served")
     await server.stop(0)
+
+
+async def test_connections_of_an_address_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    server = Http2Server({}, {}, LIMIT, known=OpenConnections(most=9, of_an_address=2))
+    port = await server.start("127.0.0.1", 0, None)
+    async with connected(port) as first:
+        async with connected(port) as second:
+            assert await is_greeted(first)
+            assert await is_greeted(second)
+            for _ in range(3):
+                async with connected(port) as beyond:
+                    assert not await is_greeted(beyond)
+        async with asyncio.timeout(10):
+            while True:
+                async with connected(port) as after:
+                    if await is_greeted(after):
+                        break
+        assert not first.closed
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1, "a flood is told once"
+    await server.stop(0)
+
+
+async def is_greeted(client: H2Client) -> bool:
+    """Whether the connection is served, and not closed."""
+    await client.until(lambda: client.greeted or client.closed)
+    return client.greeted
 
 
 async def test_a_tls_handshake_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """How many connections there are, and whose."""
 
-from diag.admin.open_connections import OpenConnections
+from diag.open_connections import OpenConnections
 
 
 def test_none_is_granted_where_none_may_be() -> None:
