@@ -51,9 +51,9 @@ def routes() -> None:
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", text)
+    found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", text, re.ASCII)
     if found is None:
-        raise InvalidRequest(f"--expires is {text!r}; it must be a number of h, d or w, such as 90d")
+        raise InvalidRequest(f"--expires is {text!r}; it must be 1 to 99999 and h, d or w, such as 90d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -68,14 +68,31 @@ def _add(file: Path, lines: str) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Whole or not at all: a running node reads the file when it changes. Others may not read it."""
-    mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600
+    """Whole or not at all: a running node reads the file when it changes. Who read it before still may."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as written:
         try:
-            os.fchmod(written.fileno(), mode)
+            if file.exists():
+                _keep_access(written.fileno(), file)
             written.write(text)
             written.close()
             Path(written.name).replace(file)
         except BaseException:
             Path(written.name).unlink()
             raise
+
+
+def _keep_access(descriptor: int, file: Path) -> None:
+    """Give the new file the owner, group and mode of ``file``.
+
+    A node that runs as another user would otherwise be locked out of its own tokens by each one added.
+    """
+    was = file.stat()
+    try:
+        os.fchown(descriptor, was.st_uid, was.st_gid)
+    except PermissionError:
+        click.echo(
+            f"{file} is yours now; it was of user {was.st_uid} and group {was.st_gid}, which root alone can "
+            "keep: see that the node can read it",
+            err=True,
+        )
+    os.fchmod(descriptor, stat.S_IMODE(was.st_mode))

@@ -1,5 +1,6 @@
 """``diag token`` and ``diag routes``, and a token in the hands of the other commands."""
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,25 @@ def test_tokens_are_added_to_a_file_that_its_owner_alone_reads(
     file.write_text("x =")
     assert main(["token", "--name", "c", "--file", str(file)]) == 2
     assert (file.read_text(), before.count("[[token]]")) == ("x =", 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_a_token_added_leaves_the_file_to_whom_it_belongs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tokens.toml"
+    file.touch(0o640)
+    file.chmod(0o640)
+    os.chown(file, 0, 4242)
+    made(capsys, "--name", "a", "--file", str(file))
+    status = file.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 4242, 0o640)
+
+
+@pytest.mark.parametrize("expires", ["0h", "99999999999d", "\u0661d"])
+def test_the_limits_of_a_time_are_told(expires: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--name", "a", "--expires", expires]) == 2
+    assert "1 to 99999 and h, d or w" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
