@@ -12,7 +12,7 @@ from diag.admin.elsewhere import DRAWN_SECONDS
 from diag.admin.kept_views import at, json_response
 from diag.admin.methods import READ
 from diag.admin.presence import CLIENT_GONE, while_present
-from diag.admin.relay import PARAMETERS, Relay, question_of
+from diag.admin.relay import PARAMETERS, SOON, Relay, missing_headers, question_of
 from diag.admin.starts import Started, Starts
 from diag.admin.taking import ID_HEADER, REQUESTS
 from diag.errors import InvalidRequest, MetaError
@@ -54,7 +54,7 @@ class _Kept:
         if name is not None:
             checked_name(name)
         if isinstance(target, NodeAddress):
-            return await self._relay.pass_on(request, target, DRAWN_SECONDS)
+            return await self._relay.pass_on(request, target, SOON)
         if target is not None:
             return await self._list_everyone(request, kind, name)
         return json_response(await self._listed(kind, name))
@@ -94,11 +94,13 @@ class _Kept:
             return await self._listed(kind, name)
 
         async def there(node: NodeAddress) -> Any:
-            heard = await self._relay.hear(node, question_of(request), DRAWN_SECONDS)
+            heard = await self._relay.hear(node, question_of(request), SOON)
             return json.loads(heard.content)
 
         results = await self._relay.everyone(here, there)
-        return json_response([_of_node(node, result) for node, result in results])
+        missing = [(node, result) for node, result in results if isinstance(result, MetaError)]
+        told = [_of_node(node, result) for node, result in results]
+        return json_response(told, headers=missing_headers(missing))
 
     async def _of_started(self, started: Started, form: str) -> Response:
         about = kept_views.of_started(started)

@@ -4,13 +4,14 @@ A question that is passed on carries little of the client's request: what it
 accepts, who it is, its token and its id. Who may ask is decided here, by the
 guard of the route, and the other node is told who it is with which role; see
 ``tunnel``. A node that does not answer within a bound is told, and holds nobody
-else.
+else; where the bound is long, one that does not even say that it is alive is not
+waited for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from enum import Enum
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
@@ -18,6 +19,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from diag.admin import queries
+from diag.admin.heartbeat import ALIVE_SECONDS, while_alive
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.roles import CALLER, Caller, Role
 from diag.admin.tunnel import OF_A_PEER, vouch
@@ -37,6 +39,8 @@ SOON: Final = 3.0
 #: The same where several nodes are asked at once, and one that is stuck must not hold up the rest.
 AT_HAND: Final = 0.9
 
+# What tells that a node is alive, whatever the answer's status is.
+_ALIVE = "/livez"
 # Seconds between two parts of a body that is passed on.
 _PART_SECONDS = 30.0
 _PASSED_HEADERS = ("accept", "user-agent", "authorization")
@@ -121,13 +125,7 @@ class Relay:
 
     async def ask(self, node: NodeAddress, question: Question, within: float) -> Answer:
         """The answer's head within ``within`` seconds, whatever its status is."""
-        if self._peers is None:
-            raise Unavailable(f"Node {node.node_id} cannot be reached: this node has no way to its peers.")
-        try:
-            async with asyncio.timeout(within):
-                return await self._peers.ask(node.node_id, question)
-        except TimeoutError:
-            raise _late(node, within) from None
+        return await self._bounded(node, self._asked(node, question), within)
 
     async def hear(self, node: NodeAddress, question: Question, within: float) -> Heard:
         """The whole answer within ``within`` seconds.
@@ -135,15 +133,32 @@ class Relay:
         One that is an error is raised: what is not there as NotFound, a profiler that is taken as
         ProfilerBusy, the rest as Unavailable.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within
         # What answers HEAD has no body to hear.
-        answer = await self.ask(node, question._replace(method="GET"), within)
+        return await self._bounded(node, self._heard(node, question._replace(method="GET")), within)
+
+    async def _bounded(self, node: NodeAddress, work: Coroutine[Any, Any, T], within: float) -> T:
+        """The outcome of ``work``. NotInTime when it is late, or when the node falls silent meanwhile."""
+        if within > ALIVE_SECONDS:
+            work = while_alive(work, lambda seconds: self._hear_life(node, seconds))
         try:
-            async with asyncio.timeout_at(deadline):
-                content = b"".join([part async for part in answer.body])
+            async with asyncio.timeout(within):
+                return await work
         except TimeoutError:
             raise _late(node, within) from None
+
+    async def _hear_life(self, node: NodeAddress, within: float) -> None:
+        answer = await self.ask(node, question_of_node(self.own(), _ALIVE), within)
+        await _closed(answer.body)
+
+    async def _asked(self, node: NodeAddress, question: Question) -> Answer:
+        if self._peers is None:
+            raise Unavailable(f"Node {node.node_id} cannot be reached: this node has no way to its peers.")
+        return await self._peers.ask(node.node_id, question)
+
+    async def _heard(self, node: NodeAddress, question: Question) -> Heard:
+        answer = await self._asked(node, question)
+        try:
+            content = b"".join([part async for part in answer.body])
         finally:
             await _closed(answer.body)
         if answer.status >= 400:

@@ -3,23 +3,17 @@
 Between nodes a profile travels as folded stacks, with its account in headers.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from diag.admin.relay import Heard, Relay, question_of_node
+from diag.admin.relay import Relay
 from diag.errors import MetaError, ProfilerBusy, Unavailable
 from diag.profilers.capture import Capture
 from diag.replication import NodeAddress, Question
 
 #: Seconds beyond a profile's own within which a node must deliver it: starting its engine, folding, the way.
 MARGIN: Final = 20.0
-
-#: Seconds within which a node must answer at all while it is profiled.
-ALIVE_SECONDS: Final = 5.0
-
-_ALIVE = "/livez"
 
 
 class Taken(NamedTuple):
@@ -39,7 +33,7 @@ async def take(
     """
 
     async def there(node: NodeAddress) -> Capture:
-        heard = await _while_alive(relay, node, relay.hear(node, question, seconds + MARGIN))
+        heard = await relay.hear(node, question, seconds + MARGIN)
         return _capture(kind, heard.content, heard.headers)
 
     captures: dict[int, Capture] = {}
@@ -78,24 +72,6 @@ class Every:
 
     def nodes(self) -> tuple[int, ...]:
         return tuple(self.parts.captures)
-
-
-async def _while_alive(relay: Relay, node: NodeAddress, work: Coroutine[Any, Any, Heard]) -> Heard:
-    """The outcome of ``work``, unless the node does not even say that it is alive.
-
-    A stopped process holds the others so for seconds, and not for the whole time a profile may take.
-    """
-    alive = asyncio.create_task(relay.hear(node, question_of_node(relay.own(), _ALIVE), ALIVE_SECONDS))
-    working = asyncio.create_task(work)
-    try:
-        await asyncio.wait([alive, working], return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            await alive
-        return await working
-    finally:
-        alive.cancel()
-        working.cancel()
-        await asyncio.gather(alive, working, return_exceptions=True)
 
 
 def combined(taken: Taken) -> Capture:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -300,3 +301,24 @@ async def test_a_profile_of_all_nodes_is_kept_by_whoever_was_asked(cluster: Clus
     assert sorted(json.dumps(line) for line in again.text.splitlines()) == sorted(
         json.dumps(line) for line in response.text.splitlines()
     )
+
+
+async def test_a_frozen_node_holds_no_list_and_is_told(cluster: Cluster) -> None:
+    cluster.peers.frozen = {3}
+    response = await cluster.first.http.get(KEPT, params={"node": "all"})
+    first, second, third = response.json()
+    assert (first["profiles"], second["profiles"]) == ([], [])
+    assert "has not answered within 3 s" in third["error"]
+    assert "3: Node 3 has not answered" in response.headers["x-nodes-missing"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"{KEPT}?node=3", f"{KEPT}/x?node=3", f"{KEPT}/own/diff/x@3", f"{CPU}?seconds=1&node=3"],
+)
+async def test_whoever_needs_a_frozen_node_is_refused_soon(cluster: Cluster, path: str) -> None:
+    cluster.peers.frozen = {3}
+    await bring(cluster.first, b"a;b 1\n", name="own")
+    refused = await cluster.first.http.get(path)
+    assert refused.status_code == 504
+    assert re.fullmatch(r"Node 3 has not answered within [23] s; is it stopped or cut off\?\n", refused.text)
