@@ -92,7 +92,7 @@ class Wake:
     """While it is open, opening events is quick; it counts nothing and sends no signal.
 
     Where no thread of the system has an event, the kernel changes its own code for the first, and waits until
-    each processor has seen that: 7 to 16 ms. The interpreter lock is given up for it, and so is to be the
+    each processor has seen that: 6 to 14 ms. The interpreter lock is given up for it, and so is to be the
     thread of the event loop.
     """
 
