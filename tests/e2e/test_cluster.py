@@ -57,7 +57,7 @@ def test_they_find_each_other_and_tell_the_same(shared: Cluster) -> None:
         assert told["last_applied"]["term"] == told["last_applied"]["leader_id"]["term"]
         assert told["last_seq"] == status(nodes[leader])["last_seq"] > 0
         assert (told["replication"] is not None) is (node_id == leader)
-    assert set(status(nodes[leader])["replication"]) == {"1", "2", "3"}
+    until(lambda: set(status(nodes[leader])["replication"]) == {"1", "2", "3"})
     listed = call(nodes[3], lambda client: client.member_list())
     assert list(listed) == shared.endpoints
 

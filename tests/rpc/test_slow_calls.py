@@ -124,6 +124,7 @@ async def test_what_holds_a_write_up_stands_in_its_stage(told: tuple[RpcNode, Sl
             release.wait(20)
 
     async with node.raw() as raw:
+        await raw.put("before")  # the thread that writes has started
         holding = threading.Thread(target=hold)
         holding.start()
         await asyncio.to_thread(held.wait, 20)
