@@ -11,9 +11,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from diag.admin.bounded_http import Limits, bounded
-from diag.admin.tls_listener import TlsListener
 from diag.errors import ConfigError
 from diag.open_connections import OpenConnections, Place
+from diag.tls_listener import TlsListener
 
 _BACKLOG = 2048
 

@@ -88,10 +88,14 @@ class Shared:
 
 
 class Connection(asyncio.Protocol):
-    """A client, from its TCP connection to its last call."""
+    """A client, from its TCP connection to its last call.
 
-    def __init__(self, shared: Shared) -> None:
+    ``place`` is the connection's where whoever accepted it entered it.
+    """
+
+    def __init__(self, shared: Shared, place: Place | None = None) -> None:
         self._shared = shared
+        self._place = place
         self._http2 = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._calls: dict[int, Call] = {}
         #: Calls that a shortcut may answer, and what came of their requests: most never become a ``Call``.
@@ -111,7 +115,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._output = Output(self._http2, self._transport, self._drain_events)
         self._peer = _peer(transport)
-        self._place = self._shared.enter(self._peer)
+        self._place = self._place or self._shared.enter(self._peer)
         if not self._place.granted:
             self._transport.close()
             return
@@ -142,7 +146,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._shared.connections.discard(self)
-        self._place.leave()
+        if self._place is not None:
+            self._place.leave()
         self._close_calls()
         if not self.closed.done():
             self.closed.set_result(None)

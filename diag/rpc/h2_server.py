@@ -5,12 +5,14 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from diag.open_connections import OpenConnections
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_connection import Connection, Shared
 from diag.rpc.shortcut import Shortcut
+from diag.tls_listener import TlsListener
 
 _BACKLOG = 1024
 
@@ -28,8 +30,7 @@ _GOOD_BYE_SECONDS = 1.0
 class Http2Server:
     """Serves handlers, by method path, whose messages are bytes of at most ``limit``.
 
-    A TLS handshake may take ``handshake_seconds``, and what is beyond the bounds of ``known`` after it is
-    closed.
+    A TLS handshake may take ``handshake_seconds``; connections beyond the bounds of ``known`` are closed.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Http2Server:
         self._shared = Shared(
             limit, handlers, shortcuts, known or OpenConnections(_CONNECTIONS, _OF_AN_ADDRESS)
         )
-        self._listener: asyncio.Server | None = None
+        self._listener: asyncio.Server | TlsListener | None = None
 
     async def start(self, host: str, port: int, tls: tuple[Path, Path] | None) -> int:
         """Listen (``tls`` names certificate chain and key); returns the port. Raises OSError or SSLError."""
@@ -55,21 +56,27 @@ class Http2Server:
             (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=host == "::"
         )
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self._shared),
-                sock=listening,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else self._handshake_seconds,
-            )
+            self._listener = await self._listen(listening, context)
         except BaseException:
             listening.close()
             raise
         return int(listening.getsockname()[1])
 
+    async def _listen(
+        self, listening: socket.socket, context: ssl.SSLContext | None
+    ) -> asyncio.Server | TlsListener:
+        if context is None:
+            loop = asyncio.get_running_loop()
+            return await loop.create_server(lambda: Connection(self._shared), sock=listening)
+        connection = partial(Connection, self._shared)
+        return TlsListener(listening, context, connection, self._handshake_seconds, self._shared.known)
+
     async def stop(self, grace: float) -> None:
         """Refuse new calls, wait ``grace`` seconds for those under way, and close; may be called again."""
         self._shared.stopping = True
-        if self._listener is not None:
+        if isinstance(self._listener, TlsListener):
+            await self._listener.stop()
+        elif self._listener is not None:
             self._listener.close()
         connections = list(self._shared.connections)
         for connection in connections:

@@ -461,18 +461,45 @@ async def is_greeted(client: H2Client) -> bool:
     return client.greeted
 
 
-async def test_a_tls_handshake_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """Files of a certificate and its key."""
     issued = trustme.CA().issue_cert("127.0.0.1")
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.cert_chain_pems[0].write_to_path(cert)
     issued.private_key_pem.write_to_path(key)
-    server = Http2Server({}, {}, LIMIT, handshake_seconds=0.2)
-    port = await server.start("127.0.0.1", 0, (cert, key))
+    return cert, key
+
+
+@contextlib.asynccontextmanager
+async def silent(port: int) -> AsyncIterator[asyncio.StreamReader]:
+    """A connection that never says anything."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    async with asyncio.timeout(10):
-        with contextlib.suppress(ConnectionResetError):
-            assert await reader.read() == b""
+    yield reader
     writer.close()
     with contextlib.suppress(ConnectionResetError):
         await writer.wait_closed()
+
+
+async def hung_up(reader: asyncio.StreamReader) -> bool:
+    async with asyncio.timeout(10):
+        with contextlib.suppress(ConnectionResetError):
+            return await reader.read() == b""
+        return True
+
+
+async def test_a_tls_handshake_that_never_comes_is_not_waited_for(pair: tuple[Path, Path]) -> None:
+    server = Http2Server({}, {}, LIMIT, handshake_seconds=0.2)
+    async with silent(await server.start("127.0.0.1", 0, pair)) as reader:
+        assert await hung_up(reader)
     await server.stop(0.0)
+
+
+async def test_tls_handshakes_count_among_the_connections(pair: tuple[Path, Path]) -> None:
+    server = Http2Server({}, {}, LIMIT, handshake_seconds=60, known=OpenConnections(most=9, of_an_address=2))
+    port = await server.start("127.0.0.1", 0, pair)
+    async with silent(port) as first, silent(port) as second, silent(port) as beyond:
+        assert await hung_up(beyond)
+        await server.stop(0.0)
+        assert await hung_up(first)
+        assert await hung_up(second)

@@ -39,7 +39,7 @@ class TlsListener:
         self._known = known
         self._handshakes: set[asyncio.Task[None]] = set()
         listener.setblocking(False)
-        self._accepting = asyncio.create_task(self._accept(), name="admin listener")
+        self._accepting = asyncio.create_task(self._accept(), name="TLS listener")
 
     async def stop(self) -> None:
         """Accept no more, and end the handshakes that are under way."""
