@@ -12,6 +12,7 @@ import click
 
 from diag.cli.founding import check_founder, check_no_member, next_steps
 from diag.cli.kv import client_of, grpc_options, refusals_told
+from diag.cli.output import overwrite_option, require_new
 from diag.errors import ConfigError, DirectoryInUse, InvalidRequest
 from diag.kv import boot
 from diag.kv.directory import DATA_DIR, SNAPSHOT_DIR
@@ -37,13 +38,19 @@ def _id_option(default: str) -> Callable[[Callable[..., int]], Callable[..., int
 @click.option(
     "--raft-dir", type=click.Path(path_type=Path), help="Export from a stopped node's directory instead."
 )
+@overwrite_option
 @click.option("--chunk-size", type=click.IntRange(1, 100_000), default=32, show_default=True)
-def export(endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, chunk_size: int) -> int:
+def export(
+    endpoint: tuple[str, ...], db: Path | None, raft_dir: Path | None, overwrite: bool, chunk_size: int
+) -> int:
     """Export the catalogue as NDJSON, from a running node or a stopped node's directory.
 
     A running node may be any of a cluster. A stopped one may be behind the others of its cluster, and its
-    directory does not name them.
+    directory does not name them. A file that is there stays, unless --overwrite says so; then until the
+    export is whole.
     """
+    if db is not None:
+        require_new(db, overwrite)
     with _output(db) as out:
         if raft_dir is not None:
             count = _write(out, _offline(raft_dir))
@@ -122,8 +129,6 @@ def _output(db: Path | None) -> Iterator[TextIO]:
     if db is None:
         yield sys.stdout
         return
-    if db.is_dir():
-        raise ConfigError(f"{db} is a directory; --db names a file")
     partial = db.with_name(db.name + ".partial")
     try:
         with partial.open("w", encoding="utf-8") as out:

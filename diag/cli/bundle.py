@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import fcntl
+import glob
 import os
 import platform
 import signal
@@ -22,11 +24,14 @@ from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
 from diag.cli.admin_client import admin_options, authority, fetch, headers_of, url_of
 from diag.cli.kinds import Seconds
+from diag.cli.output import overwrite_option, require_new
 from diag.errors import InvalidRequest, MetaError, NoSpace, NotInTime, Unavailable
 from diag.redact import Redactor, of_environment
 
 INTERRUPTED: Final = 130
 _MEBIBYTE: Final = 1 << 20
+#: What the names of temporary files end with, as a pattern.
+_CHANCE: Final = "?" * 8
 
 
 @click.command()
@@ -41,7 +46,7 @@ _MEBIBYTE: Final = 1 << 20
 @click.option("--interval", type=Seconds(1, 3600), default=10.0, show_default=True, help="Between metrics.")
 @click.option("--nodes", default="all", show_default=True, metavar="all|ID,...", help="Whose evidence.")
 @click.option("--profiles/--no-profiles", default=True, show_default=True, help="CPU and memory, 10 s each.")
-@click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
+@overwrite_option
 @click.option(
     "--max-size", type=click.IntRange(1, 1 << 20), default=256, show_default=True, help="MiB of the file."
 )
@@ -63,12 +68,12 @@ def bundle(
     """
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = output or Path(f"metadiag-bundle-{moment}.tar.gz")
-    if target.exists() and not overwrite:
-        raise InvalidRequest(f"{target} is there; name another file, or say --overwrite")
+    require_new(target, overwrite)
     ids = _ids(endpoint, token, nodes)
     plan = Plan(duration, interval, profiles)
     for note in plan.notes:
         click.echo(note, err=True)
+    _sweep(target.parent, glob.escape(target.name) if output else "metadiag-bundle-*.tar.gz")
     with _placed(target) as file:
         archive = Archive(file, f"metadiag-bundle-{moment}", max_size * _MEBIBYTE)
         redactor = Redactor([*of_environment(os.environ), *([token] if token else [])])
@@ -96,6 +101,14 @@ def _ids(endpoint: str, token: str | None, nodes: str) -> list[int]:
     return sorted(set(map(int, parts)))
 
 
+def _sweep(directory: Path, names: str) -> None:
+    """Remove what runs of these names left that were killed; who still writes one has it locked."""
+    for left in directory.glob(f".{names}.{_CHANCE}"):
+        with contextlib.suppress(OSError), left.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+
+
 @contextlib.contextmanager
 def _placed(target: Path) -> Iterator[IO[bytes]]:
     """A file that has its name once it is whole, and is gone when it cannot be."""
@@ -107,6 +120,7 @@ def _placed(target: Path) -> Iterator[IO[bytes]]:
     try:
         try:
             with os.fdopen(descriptor, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield file
                 file.flush()
                 os.fsync(descriptor)

@@ -11,6 +11,7 @@ import click
 import grpc
 
 from diag.cli.admin_client import authority, ca_option
+from diag.cli.escapes import escaped, escaped_lines
 from diag.cli.kinds import Seconds
 from diag.errors import MetaError, Unavailable
 from diag.kv.records import Record
@@ -79,7 +80,11 @@ def kv() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The record with its seq, not only its data.")
 @click.argument("key")
 def get(endpoint: tuple[str, ...], as_json: bool, key: str) -> int:
-    """Print a key's data, byte for byte unless to a terminal; exit code 1 when it is absent."""
+    """Print a key's data; exit code 1 when it is absent.
+
+    Byte for byte, unless to a terminal: there backslashes and what cannot be printed are written as \\\\,
+    \\x1b and so on, as printf %b reads them.
+    """
 
     async def run(client: MetaClient) -> int:
         record = await client.get(key)
@@ -127,11 +132,15 @@ def delete(endpoint: tuple[str, ...], key: str) -> int:
 @click.option("--limit", type=click.IntRange(1, 2**63), help="At most so many keys.")
 @click.argument("prefix", default="")
 def list_(endpoint: tuple[str, ...], as_json: bool, limit: int | None, prefix: str) -> int:
-    """The keys that start with PREFIX, in order."""
+    """The keys that start with PREFIX, in order, a line each.
+
+    Backslashes and what cannot be printed are written as \\\\, \\n, \\x1b, \\u00a0 and so on, as printf %b
+    reads them; --json has keys exactly.
+    """
 
     async def run(client: MetaClient) -> int:
         async for key, record in client.list(prefix, limit):
-            click.echo(json.dumps({"key": key} | _fields(record)) if as_json else key)
+            click.echo(json.dumps({"key": key} | _fields(record)) if as_json else escaped(key))
         return 0
 
     return _with_client(endpoint, run)
@@ -194,7 +203,8 @@ def _fields(record: Record | None) -> dict[str, Any]:
 
 
 def _print_data(record: Record) -> None:
-    sys.stdout.buffer.write(record.data)
     if sys.stdout.isatty():
-        sys.stdout.buffer.write(b"\n")
+        click.echo(escaped_lines(record.data.decode("utf-8", "backslashreplace")))
+        return
+    sys.stdout.buffer.write(record.data)
     sys.stdout.buffer.flush()

@@ -10,7 +10,7 @@ import click
 
 from diag.errors import InvalidRequest, NotFound
 from diag.logs.files import Follower, last_lines
-from diag.logs.formats import text_line
+from diag.logs.formats import one_line, text_line
 
 _DEFAULT: Final = Path("./.databend/logs")
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "AUDIT")
@@ -45,7 +45,8 @@ def logs(
 ) -> None:
     """Print the last lines of a node's log, and follow it through its rotations.
 
-    --level AUDIT shows who took evidence or changed state.
+    --level AUDIT shows who took evidence or changed state. What cannot be printed is written out, as \\x1b;
+    --json has it as it is.
     """
     path = _file(directory, node_id)
     follower = Follower(path) if follow else None
@@ -95,7 +96,8 @@ def _wanted(level: str | None, request_id: str | None) -> Callable[[str], bool]:
 
 def _print(lines: Iterable[str], as_json: bool) -> None:
     for line in lines:
-        click.echo(line if as_json else _text(line))
+        # Without color click would take out what looks like a color.
+        click.echo(line if as_json else "\n".join(map(one_line, _text(line).split("\n"))), color=True)
 
 
 def _text(line: str) -> str:

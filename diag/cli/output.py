@@ -1,9 +1,15 @@
-"""Where a profile that was fetched goes, and in which form."""
+"""Where what was fetched goes, and in which form.
+
+Pictures replace a file of their name, as those of other tools do; a backup or evidence is not made twice,
+so it replaces none unless told.
+"""
 
 import sys
 from pathlib import Path
 
 import click
+
+from diag.errors import InvalidRequest
 
 FORMS = ("svg", "html", "folded", "pprof", "speedscope", "zip")
 _ENDINGS = {
@@ -18,6 +24,7 @@ _ENDINGS = {
     ".json": "json",
 }
 
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the file if there is one.")
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=Path("-"), help="A file; - is standard output."
 )
@@ -52,3 +59,12 @@ def write(output: Path, content: bytes) -> None:
         output.write_bytes(content)
     except OSError as error:
         raise click.FileError(str(output), error.strerror) from None
+
+
+def require_new(target: Path, overwrite: bool) -> None:
+    """InvalidRequest where ``target`` is there and may not be replaced, or is no file and cannot be."""
+    if target.exists() and not target.is_file():
+        kind = "a directory" if target.is_dir() else "no ordinary file"
+        raise InvalidRequest(f"{target} is {kind}; name a file")
+    if target.exists() and not overwrite:
+        raise InvalidRequest(f"{target} is there; name another file, or say --overwrite")

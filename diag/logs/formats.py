@@ -60,7 +60,7 @@ class BareLines(_Lines):
     """The message alone, as databend-meta's format ``identical`` has it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _one_line(self._message(record))
+        return one_line(self._message(record))
 
 
 def text_line(
@@ -68,12 +68,12 @@ def text_line(
 ) -> str:
     """The parts of a record as ``TextLines`` writes them."""
     end = f" [{request_id}]" if request_id else ""
-    line = f"{moment} {level:<7} {target}: {_one_line(message)}{end}"
+    line = f"{moment} {level:<7} {target}: {one_line(message)}{end}"
     return f"{line}\n{failure}" if failure else line
 
 
-def _one_line(text: str) -> str:
-    """What a client sent may stand in a message, and must not look like a record of its own."""
+def one_line(text: str) -> str:
+    """What a client sent may stand in a message, and must not steer a terminal or look like a record."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -108,6 +108,20 @@ def test_ctrl_c_keeps_what_is_there(secretive: NodeProcess, tmp_path: Path) -> N
     assert "nodes/1/status.json" in told.files
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next(secretive: NodeProcess, tmp_path: Path) -> None:
+    target = tmp_path / "bundle.tar.gz"
+    words = command(secretive, target, "--duration", "600", "--interval", "1", "--no-profiles")
+    making = subprocess.Popen([sys.executable, "-m", "diag", *words], env=environment({}))
+    until(lambda: [path for path in tmp_path.iterdir() if path.stat().st_size > 2000])
+    (lives,) = tmp_path.iterdir()
+    assert main(command(secretive, target, *QUICK, "--no-profiles")) == 0
+    assert set(tmp_path.iterdir()) == {target, lives}, "one that is being written stays"
+    making.kill()
+    making.wait()
+    assert main(command(secretive, target, *QUICK, "--no-profiles", "--overwrite")) == 0
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_full_disk_leaves_no_file(
     secretive: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

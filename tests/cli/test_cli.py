@@ -241,9 +241,40 @@ def test_a_file_that_is_no_export_is_a_sentence(
 def test_a_failed_export_leaves_the_last_one_whole(tmp_path: Path) -> None:
     db = tmp_path / "kept.ndjson"
     db.write_text("the last one")
-    assert main(["export", "--endpoint", "127.0.0.1:1", "--db", str(db)]) == 1
+    assert main(["export", "--endpoint", "127.0.0.1:1", "--db", str(db), "--overwrite"]) == 1
     assert db.read_text() == "the last one"
     assert list(tmp_path.iterdir()) == [db]
+
+
+def test_an_export_replaces_a_file_only_when_told(
+    node: NodeProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = tmp_path / "kept.ndjson"
+    command = ["export", "--endpoint", node.grpc, "--db", str(db)]
+    db.write_text("of last night")
+    assert main(command) == 2
+    assert f"{db} is there; name another file, or say --overwrite" in capsys.readouterr().err
+    assert db.read_text() == "of last night"
+    assert main([*command, "--overwrite"]) == 0
+    assert "header" in db.read_text()
+    assert main(["export", "--endpoint", node.grpc, "--db", "/dev/null", "--overwrite"]) == 2
+    assert "/dev/null is no ordinary file" in capsys.readouterr().err
+
+
+def test_keys_are_listed_such_that_none_steers_a_terminal(
+    node: NodeProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at, key = ["--endpoint", node.grpc], "steer/\x1b[31m\\x\n\xa0\u202eé"
+    main(["kv", "put", *at, key, "v"])
+    capsys.readouterr()
+    assert main(["kv", "list", *at, "steer/"]) == 0
+    listed = capsys.readouterr().out.removesuffix("\n")
+    assert listed == r"steer/\x1b[31m\\x\n\u00a0\u202eé"
+    read = subprocess.run(["bash", "-c", 'printf %b "$1"', "-", listed], capture_output=True, check=True)
+    assert read.stdout.decode() == key
+    assert main(["kv", "list", *at, "--json", "steer/"]) == 0
+    assert json.loads(capsys.readouterr().out)["key"] == key
+    main(["kv", "delete", *at, key])
 
 
 def test_serve_says_what_its_options_are_for(capsys: pytest.CaptureFixture[str]) -> None:

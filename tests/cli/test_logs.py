@@ -66,6 +66,20 @@ def test_lines_are_text_and_chosen_by_level_and_request(
     assert printed(capsys, *at, "--json") == lines
 
 
+def test_garbage_does_not_steer_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steering = json.loads(line("one"))
+    steering["target"], steering["exception"] = "a\x1b]0;x\x07", "Traceback\n  \x1b[2Jline"
+    garbage = "\x00\x1b[31mred\x9b"
+    at = ("--dir", str(written(tmp_path, garbage, json.dumps(steering))))
+    assert printed(capsys, *at) == [
+        r"\x00\x1b[31mred\x9b",
+        r"2027-01-15T08:00:00.000001Z INFO    a\x1b]0;x\x07: one",
+        "Traceback",
+        r"  \x1b[2Jline",
+    ]
+    assert printed(capsys, *at, "--json")[0] == garbage
+
+
 def test_what_a_node_did_is_followed_with_the_request_s_id(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     flags = ("--log-dir", str(logs), "--log-level", "INFO", "--log-file-max-size", "1000")
