@@ -26,8 +26,9 @@ from flamegraph.paired import Verdict
 #: Growth of a count that fails, so that 1 % never slips through, and growth that is worth a word.
 FAILS: Final = 0.006
 WARNS: Final = 0.003
-#: Runs of each side, each with its memory laid out in another way.
+#: Runs of each side, each with its memory laid out in another way, and how far these ways are apart.
 LAYOUTS: Final = 3
+SPREAD: Final = 3
 
 _FILE_WIDTH: Final = 120
 
@@ -92,16 +93,16 @@ def count(
     """
     counting = counter()
     sides: dict[str, list[list[int | str]]] = {"base": [], "head": []}
-    for layout in range(layouts):
+    for number in range(layouts):
         with tempfile.TemporaryDirectory(prefix="counts-") as place, ExitStack() as stack:
             runs = {}
             for side, site in (("base", base), ("head", head)):
                 own = Path(place) / side
                 own.mkdir()
-                runs[side] = stack.enter_context(counting(kernels, layout, site, own))
+                runs[side] = stack.enter_context(counting(kernels, number * SPREAD, site, own))
             for side, run in runs.items():
                 sides[side].append(run.counted())
-        told(layout + 1)
+        told(number + 1)
     return [
         _count(kernel, *([run[at] for run in sides[side]] for side in ("base", "head")))
         for at, kernel in enumerate(kernels)

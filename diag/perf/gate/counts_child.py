@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from itertools import repeat
 
 #: C functions that nothing else calls: the counter starts anew before the first, and ends before the second.
 BEGIN, END = "getpgrp", "getsid"
@@ -24,7 +25,7 @@ CONTROL = "COUNTS_CONTROL"
 
 _PR_SET_PDEATHSIG = 1
 _WARM_UPS = 2
-_SHIFT = 61
+_SHIFT = 20
 
 Kernel = Callable[[], object]
 
@@ -160,7 +161,7 @@ def _marks() -> tuple[Callable[[], object], Callable[[], object]]:
 def _with_more(kernel: Kernel, turns: int) -> Kernel:
     def more() -> None:
         kernel()
-        for _ in range(turns):
+        for _ in repeat(None, turns):  # numbers would be made and freed, and leave their place to the kernel
             pass
 
     return more

@@ -1,6 +1,7 @@
 """Do the counts find 1 % more of every kernel, and never the same code? Each is counted in other layouts.
 
-The 1 % are turns of an empty loop in the counted process, as many as make up a hundredth of its kernel.
+The 1 % are turns of an empty loop in the counted process, as many as make up a hundredth of its kernel. The
+layouts lie between each other: a later one has more in memory, which costs a little by itself.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Final, Literal
 
 from diag.errors import ConfigError
 from diag.perf.figures import Figure
-from diag.perf.gate.counts import FAILS, LAYOUTS, counter
+from diag.perf.gate.counts import FAILS, LAYOUTS, SPREAD, counter
 
 MORE: Final = 0.01
 
@@ -26,17 +27,21 @@ def sweep(kernels: Sequence[str], site: Path) -> Iterator[Figure]:
     """
     if not kernels:
         return
-    counts = _counted(kernels, range(LAYOUTS), site)
-    longer = _counted([f"{kernel}+{_TURNS}" for kernel in kernels], range(LAYOUTS), site)
+    counts = _counted(kernels, _layouts(0), site)
+    longer = _counted([f"{kernel}+{_TURNS}" for kernel in kernels], _layouts(0), site)
     turns = [
         math.ceil(MORE * count * _TURNS / (more - count)) for count, more in zip(counts, longer, strict=True)
     ]
     slower = [f"{kernel}+{number}" for kernel, number in zip(kernels, turns, strict=True)]
-    same = _counted(kernels, range(LAYOUTS, 2 * LAYOUTS), site)
-    more = _counted(slower, range(2 * LAYOUTS, 3 * LAYOUTS), site)
+    same = _counted(kernels, _layouts(1), site)
+    more = _counted(slower, _layouts(2), site)
     for kernel, base, equal, grown in zip(kernels, counts, same, more, strict=True):
         yield _figure(f"{kernel}: the same code", "<=", base, equal)
         yield _figure(f"{kernel}: {MORE:.0%} more", ">=", base, grown)
+
+
+def _layouts(first: int) -> Sequence[int]:
+    return range(first, SPREAD * LAYOUTS, SPREAD)
 
 
 def _figure(name: str, bound: Literal["<=", ">="], base: int, head: int) -> Figure:
