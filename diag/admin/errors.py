@@ -7,10 +7,13 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from diag.admin.response_headers import complete
 from diag.errors import MetaError, ProfilerBusy, TooManyTries, Unauthenticated
 from diag.logs.request_id import current_request
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +44,8 @@ async def _http_error(request: Request, error: Exception) -> PlainTextResponse:
     if status == 404:
         message = f"There is nothing at {request.url.path}; /debug/home lists what there is."
     elif status == 405:
-        message = (
-            f"{request.url.path} does not answer {request.method}; it answers {headers.get('Allow', 'GET')}."
-        )
+        headers["Allow"] = ", ".join(_answered(request))
+        message = f"{request.url.path} does not answer {request.method}; it answers {headers['Allow']}."
     else:
         message = str(error)
     return _text(request, message, status, headers)
@@ -55,6 +57,18 @@ async def _unexpected(request: Request, error: Exception) -> PlainTextResponse:
     response = _text(request, f"{type(error).__name__} inside the node; its log has the details.", 500, {})
     complete(response.headers, current_request())
     return response
+
+
+def _answered(request: Request) -> list[str]:
+    """The methods of all routes at the path: the one that refused knows its own alone."""
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _is_navigation(request: Request) -> bool:

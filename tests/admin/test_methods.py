@@ -68,3 +68,19 @@ async def test_what_does_something_does_it_for_a_get_alone(node: Served, path: s
     assert node.lock.holder() is None
     assert node.log.status().last_applied == applied
     assert node.log.status().snapshot is None
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/login", "GET, HEAD, POST"),
+        ("/debug/profiles", "GET, HEAD, POST"),
+        ("/debug/profiles/x", "DELETE, GET, HEAD, POST"),
+        ("/debug/profiles/x/cancel", "POST"),
+        ("/debug/bundle/x", "DELETE, GET, HEAD"),
+    ],
+)
+async def test_what_a_path_answers_is_told_with_all_its_routes(node: Served, path: str, methods: str) -> None:
+    refused = await node.http.put(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, methods)
+    assert refused.text == f"{path} does not answer PUT; it answers {methods}.\n"
