@@ -55,10 +55,10 @@ def router(slow: SlowRequests, relay: Relay) -> APIRouter:
         form = queries.one_of("format", params.get("format") or _accepted(request), ["json", "text"])
         if isinstance(target, Everyone):
             told, missing = await _everyone(request, relay, slow)
-            return _answer(told, form, missing_headers(missing))
+            return _answer(told, form, missing)
         if target is not None:
             return await relay.pass_on(request, target, SOON)
-        return _answer(told_of(slow, relay.own()), form, {})
+        return _answer(told_of(slow, relay.own()), form, [])
 
     return routes
 
@@ -110,10 +110,12 @@ async def _everyone(
     return SlowTold(threshold_ms=min(thresholds, default=None), total=total, requests=rows), missing
 
 
-def _answer(told: SlowTold, form: str, headers: dict[str, str]) -> Response:
+def _answer(told: SlowTold, form: str, missing: Sequence[tuple[NodeAddress, MetaError]]) -> Response:
+    headers = _FRESH | missing_headers(missing)
     if form == "json":
-        return JSONResponse(told.model_dump(), headers=_FRESH | headers)
-    return PlainTextResponse("\n".join(_lines(told)) + "\n", headers=_FRESH | headers)
+        return JSONResponse(told.model_dump(), headers=headers)
+    absent = [f"Node {node.node_id} is missing: {error}" for node, error in missing]
+    return PlainTextResponse("\n".join([*_lines(told), *absent]) + "\n", headers=headers)
 
 
 def _lines(told: SlowTold) -> Iterable[str]:

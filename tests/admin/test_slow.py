@@ -59,6 +59,7 @@ async def test_those_of_all_nodes_are_one_list(cluster: Cluster) -> None:
     assert partly.headers["x-nodes-missing"].startswith("2: ")
     assert "node 3" in partly.text
     assert "node 2" not in partly.text
+    assert partly.text.endswith("\nNode 2 is missing: Node 2 is not reachable.\n")
 
 
 @pytest.mark.parametrize(("query", "says"), [("format=xml", "format is 'xml'"), ("n=1", "no parameter 'n'")])
