@@ -50,6 +50,7 @@ class _Bundle:
         told |= {"bytes": self.archive.size, "notes": self.plan.notes}
         if not self.task.done():
             return told | {"state": "running"}
+        told |= {"absent": self.collection.absent}
         failure = self._failure()
         if failure is not None:
             return told | {"state": "failed", "error": failure}

@@ -51,6 +51,12 @@ class Collection:
         each = len(list(items.once())) + 2 * self._plan.moments + (4 if self._plan.profiles else 0)
         return min(1.0, len(self._archive.entries) / (each * len(self._nodes) + 4))
 
+    @property
+    def absent(self) -> list[int]:
+        """The nodes of which nothing came."""
+        heard = {entry.node for entry in self._archive.entries if entry.state == "ok"}
+        return [node_id for node_id in self._nodes if node_id not in heard]
+
     async def run(self) -> None:
         """Ask until all is there. When it is cancelled, what is there stays, and the rest is noted."""
         try:
@@ -74,6 +80,7 @@ class Collection:
             "ended": time.time(),
             "interrupted": interrupted,
             "nodes": list(self._nodes),
+            "absent": self.absent,
             "duration": self._plan.duration,
             "interval": self._plan.interval,
         }

@@ -11,7 +11,7 @@ import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Final
@@ -77,15 +77,20 @@ def bundle(
     with _placed(target) as file:
         archive = Archive(file, f"metadiag-bundle-{moment}", max_size * _MEBIBYTE)
         redactor = Redactor([*of_environment(os.environ), *([token] if token else [])])
-        whole = asyncio.run(_collect(endpoint, token, ids, plan, archive, redactor))
+        whole, absent = asyncio.run(_collect(endpoint, token, ids, plan, archive, redactor))
     failed = sum(entry.state == "failed" for entry in archive.entries)
     click.echo(
-        f"{target}: {len(archive.entries)} items of node{'s' if len(ids) > 1 else ''} "
-        f"{', '.join(map(str, ids))}, {target.stat().st_size / _MEBIBYTE:.1f} MiB"
+        f"{target}: {len(archive.entries)} items of {_nodes(ids)}, "
+        f"{target.stat().st_size / _MEBIBYTE:.1f} MiB"
+        + (f"; nothing came of {_nodes(absent)}" if absent else "")
         + (f"; {failed} failed, index.json says why" if failed else "")
         + ("" if whole else "; ended early")
     )
     return 0 if whole else INTERRUPTED
+
+
+def _nodes(ids: Sequence[int]) -> str:
+    return f"node{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
 
 
 def _ids(endpoint: str, token: str | None, nodes: str) -> list[int]:
@@ -134,8 +139,8 @@ def _placed(target: Path) -> Iterator[IO[bytes]]:
 
 async def _collect(
     endpoint: str, token: str | None, ids: list[int], plan: Plan, archive: Archive, redactor: Redactor
-) -> bool:
-    """Whether it came to its end."""
+) -> tuple[bool, Sequence[int]]:
+    """Whether it came to its end, and the nodes of which nothing came."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -159,7 +164,7 @@ async def _collect(
             by_endpoint=url_of(endpoint),
         )
     archive.close(about)
-    return whole
+    return whole, collection.absent
 
 
 def _asker(http: httpx.AsyncClient) -> Ask:

@@ -69,6 +69,7 @@ async def test_of_three_nodes_of_which_one_is_gone_and_one_frozen(cluster: Clust
     cluster.peers.down, cluster.peers.frozen = {2}, {3}
     told = await bundle_of(cluster.first, profiles="false")
     assert told.index["nodes"] == [1, 2, 3]
+    assert told.index["absent"] == [2, 3]
     assert told.entry("status.json", 2)["error"] == "Node 2 is not reachable."
     assert "has not answered within 2 s" in told.entry("status.json", 3)["error"]
     assert b"silent_node" in told.files["doctor-start.json"]

@@ -58,7 +58,7 @@ async def test_all_of_each_node_at_each_moment() -> None:
     assert told.files["nodes/2/cpu.svg"] == b"2 /debug/profiles/an-id?format=svg known-secret"
     assert told.files["nodes/2/log.txt"].endswith(b" ***")
     assert {one["state"] for one in told.index["items"]} == {"ok"}
-    assert (told.index["interrupted"], told.index["nodes"]) == (False, [1, 2])
+    assert (told.index["interrupted"], told.index["nodes"], told.index["absent"]) == (False, [1, 2], [])
 
 
 async def test_without_profiles() -> None:
