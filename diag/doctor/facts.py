@@ -80,11 +80,15 @@ class Etcd(Told):
 
 
 class Standstill(Told):
-    """The event loop ran nothing for ``seconds``, until ``ago`` seconds ago; the stack, innermost first."""
+    """The event loop ran nothing for ``seconds``, until ``ago`` seconds ago; the stack, innermost first.
+
+    ``stopped``: the whole process stood, and no function held it.
+    """
 
     seconds: Seconds
     ago: Seconds
     stack: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 class Growth(Told):

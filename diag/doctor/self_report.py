@@ -10,6 +10,7 @@ from typing import Final
 
 from diag.doctor.course import Course
 from diag.doctor.facts import Address, Disk, Etcd, Held, NodeFacts, Standstill
+from diag.doctor.rules.profiling import JUST_NOW, LATE_SECONDS
 from diag.doctor.standstill import StandstillWatch
 from diag.doctor.writing import WritingTrial
 from diag.errors import ProfilerMissing
@@ -105,11 +106,14 @@ def address(node: NodeAddress) -> Address:
 
 
 def _standstill(watch: StandstillWatch) -> Standstill | None:
-    stood = watch.worst(LATELY)
+    """The worst of lately, unless a long one ended just now: that one is the more urgent."""
+    stood = watch.worst(JUST_NOW)
+    if stood is None or stood.seconds < LATE_SECONDS:
+        stood = watch.worst(LATELY)
     if stood is None:
         return None
     ago = max(0.0, time.monotonic() - stood.ended)
-    return Standstill(seconds=stood.seconds, ago=ago, stack=stood.stack)
+    return Standstill(seconds=stood.seconds, ago=ago, stack=stood.stack, stopped=stood.stopped)
 
 
 def _held(status: ClusterStatus) -> Held | None:

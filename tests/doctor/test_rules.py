@@ -304,6 +304,19 @@ def test_a_loop_that_a_function_held(seconds: float, severity: str | None) -> No
         assert found(seen, "loop_late") == [], "it is told once"
 
 
+def test_a_standstill_that_is_over_is_a_warning_with_its_age() -> None:
+    past = Standstill(seconds=68.95, ago=330, stack=("handler (app.py:9)",))
+    finding = one(cluster(facts(2, standstill=past)), "loop_blocked")
+    assert (finding.severity, "68.95 s, 330 s ago" in finding.says) == ("warning", True)
+
+
+def test_a_process_that_was_stopped_blames_no_function() -> None:
+    stopped = Standstill(seconds=5, ago=1, stack=("handler (app.py:9)",), stopped=True)
+    finding = one(cluster(facts(2, standstill=stopped)), "loop_blocked")
+    assert "no function held it; look for a SIGSTOP, a paused machine, or swapping" in finding.says
+    assert "vmstat" in finding.next
+
+
 def test_a_loop_that_stood_still_with_its_process_or_unseen() -> None:
     starved = Standstill(seconds=1, ago=1, stack=("Runner.run (asyncio/runners.py:118)",))
     assert "got no processor" in one(cluster(facts(1, standstill=starved)), "loop_blocked").says

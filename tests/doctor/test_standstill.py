@@ -1,6 +1,9 @@
 """Who held the loop: a function that sleeps, one that computes, and a loop that nobody held."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +15,27 @@ from diag.metrics.lag import LoopLag
 from tests.polling import until_async
 
 pytestmark = pytest.mark.anyio
+
+
+#: A process that says whether it was stopped.
+WATCHED = """
+import asyncio
+from diag.doctor.standstill import StandstillWatch
+from diag.metrics.lag import LoopLag
+
+async def main():
+    lag = LoopLag(interval=0.02)
+    watching = StandstillWatch(lag)
+    lag.start()
+    watching.start()
+    print("watched", flush=True)
+    while (stood := watching.worst(60.0)) is None:
+        await asyncio.sleep(0.02)
+    print(stood.stopped, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -51,6 +75,7 @@ async def test_it_names_the_function_that_held_the_loop(
     assert stood.seconds >= LATE
     assert any(frame.startswith(f"{name} (") for frame in stood.stack), stood.stack
     assert "tests/doctor/test_standstill.py:" in " ".join(stood.stack)
+    assert not stood.stopped
 
 
 async def test_only_the_seconds_asked_for_count(watch: StandstillWatch) -> None:
@@ -66,3 +91,18 @@ async def test_it_ends_cleanly_however_often() -> None:
     watching.stop()
     watching.stop()
     assert not [thread for thread in threading.enumerate() if thread.name == "standstill watch"]
+
+
+def test_a_process_that_was_stopped_is_told_from_a_function_that_held_the_loop() -> None:
+    command = [sys.executable, "-c", WATCHED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "watched\n"
+        child.send_signal(signal.SIGSTOP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(3 * LATE)
+        child.send_signal(signal.SIGCONT)
+        stopped = child.stdout.readline()
+        child.kill()
+    assert stopped == "True\n"

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
-from diag.doctor.facts import Cluster
+from diag.doctor.facts import Cluster, Standstill
 from diag.doctor.finding import Finding
 
 #: Seconds by which the event loop may be late, as with the readiness check.
 LATE_SECONDS: Final = 2.0
 WARN_LATE_SECONDS: Final = 0.5
+#: Seconds after a standstill in which it is still what is wrong now; later it is a thing of the past.
+JUST_NOW: Final = 30.0
 #: What a CPU profile samples at where nobody asks for another rate.
 USUAL_HZ: Final = 99
 
@@ -19,14 +21,17 @@ def loop_blocked(cluster: Cluster) -> Iterator[Finding]:
         stood = node.standstill
         if stood is None or stood.seconds < WARN_LATE_SECONDS:
             continue
+        is_urgent = stood.seconds >= LATE_SECONDS and stood.ago <= JUST_NOW
         yield Finding(
             name="loop_blocked",
-            severity="critical" if stood.seconds >= LATE_SECONDS else "warning",
+            severity="critical" if is_urgent else "warning",
             node=node.node_id,
             says=f"The event loop of node {node.node_id} stood still for {stood.seconds:.2f} s, "
-            f"{stood.ago:.0f} s ago{_by_whom(stood.stack)}.",
+            f"{stood.ago:.0f} s ago{_by_whom(stood)}.",
             evidence=stood.stack or ("its stack could not be read meanwhile",),
-            next=f"diag profile cpu --node {node.node_id} --mode wall -o wall.svg while it happens again",
+            next="vmstat 1; journalctl -k --since=-15min, on its machine"
+            if _was_stopped(stood)
+            else f"diag profile cpu --node {node.node_id} --mode wall -o wall.svg while it happens again",
         )
 
 
@@ -47,14 +52,22 @@ def loop_late(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
-def _by_whom(stack: tuple[str, ...]) -> str:
-    """The function that held it; where the loop itself waits, the process got no processor."""
-    if not stack:
-        return ", held by native code"
-    innermost = stack[0]
-    if any(f"({package}/" in innermost for package in ("asyncio", "uvloop")) or "(selectors.py" in innermost:
-        return ": the process was stopped, or got no processor"
-    return f", held by {innermost}"
+def _by_whom(stood: Standstill) -> str:
+    if _was_stopped(stood):
+        return (
+            ": the process was stopped, or got no processor, and no function held it; "
+            "look for a SIGSTOP, a paused machine, or swapping"
+        )
+    return f", held by {stood.stack[0] if stood.stack else 'native code'}"
+
+
+def _was_stopped(stood: Standstill) -> bool:
+    """Whether the process stood as a whole; so it did where the loop itself is all that is seen."""
+    if stood.stopped or not stood.stack:
+        return stood.stopped
+    innermost = stood.stack[0]
+    of_the_loop = any(f"({package}/" in innermost for package in ("asyncio", "uvloop"))
+    return of_the_loop or "(selectors.py" in innermost
 
 
 def tracing_denied(cluster: Cluster) -> Iterator[Finding]:
