@@ -119,9 +119,14 @@ class Profilers:
             await asyncio.wait([self._running])
 
     async def _exclusive(self, holder: str, seconds: float, profile: Coroutine[Any, Any, Capture]) -> Capture:
+        caller = asyncio.current_task()
+
+        def is_ending() -> bool:
+            return self._closed or (caller is not None and caller.cancelling() > 0)
+
         try:
             self._require_open()
-            with self._lock.hold(holder, seconds + _MARGIN):
+            with self._lock.hold(holder, seconds + _MARGIN, is_ending):
                 async with self._turns.asked_for(holder):
                     self._require_open()
                     return await self._supervise(asyncio.create_task(profile))

@@ -36,3 +36,14 @@ def test_an_error_frees_it() -> None:
         raise ValueError("inside")
     with lock.hold("b", 1.0):
         pass
+
+
+def test_one_that_is_being_ended_is_told_as_that() -> None:
+    lock = ProfileLock()
+    with (
+        lock.hold("cancelled one", 20.0, lambda: True),
+        pytest.raises(ProfilerBusy, match="cancelled one was cancelled and is being ended") as busy,
+        lock.hold("b", 1.0),
+    ):
+        pass
+    assert busy.value.retry_after == 1.0
