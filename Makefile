@@ -37,8 +37,8 @@ setup: $(STAMP)  ## prepare .venv with pinned dependencies
 run: $(STAMP)  ## serve one node here (CONFIG=databend-meta.toml)
 	$(BIN)/diag serve $(if $(CONFIG),-c $(CONFIG),--single --raft-dir .databend/meta)
 
-cluster: $(STAMP)  ## run three nodes here until Ctrl-C; their files are in .cache/cluster
-	@$(BIN)/python -m diag.perf.cluster
+cluster: $(STAMP)  ## run three nodes here until Ctrl-C; their files are in .cache/cluster. ARGS=--free-ports, --help
+	@$(BIN)/python -m diag.perf.cluster $(ARGS)
 
 etcd:  ## fetch an etcd from Debian into .cache, for clusters (not installed, no root)
 	@$(PYTHON) diag/replication/etcd_fetch.py .cache/etcd

@@ -33,7 +33,7 @@ def load_config(path: Path | None, flags: Mapping[str, object], environment: Map
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(detail) for detail in error.errors())) from None
+        raise ConfigError("; ".join(_told(detail, path, flags) for detail in error.errors())) from None
     _check(config)
     return config
 
@@ -55,14 +55,28 @@ def _put(values: dict[str, Any], keys: list[str], value: object) -> None:
     values[keys[-1]] = value
 
 
-def _sentence(detail: ErrorDetails) -> str:
+def _told(detail: ErrorDetails, path: Path | None, flags: Mapping[str, object]) -> str:
+    """What is wrong with a key, and in which file if no flag gave it."""
     key = ".".join(str(part) for part in detail["loc"])
+    where = f"{path}: " if path is not None and key not in flags else ""
     if detail["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(key, known_keys(), n=1, cutoff=0.0)
-        return f"unknown key {key}; the nearest known one is {nearest[0]}"
+        return f"{where}unknown key {key}; {_meant(key)}"
     shown = "***" if any(word in key for word in _SECRETS) else repr(detail["input"])
     allowed = detail["msg"].removeprefix("Value error, ")
-    return f"{key} = {shown} cannot be used: {allowed}"
+    return f"{where}{key} = {shown} cannot be used: {allowed}"
+
+
+def _meant(key: str) -> str:
+    """The key of a like name, in the same section or another; names that have the section alone are not."""
+    section, _, name = key.rpartition(".")
+    known = {known: known.rpartition(".")[2] for known in known_keys()}
+    beside = {own: known for known, own in known.items() if known.rpartition(".")[0] == section}
+    anywhere = {own: known for known, own in known.items()}
+    for names in (beside, anywhere):
+        near = difflib.get_close_matches(name, names, n=1)
+        if near:
+            return f"the nearest known one is {names[near[0]]}"
+    return "diag serve --help lists those there are"
 
 
 def known_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:

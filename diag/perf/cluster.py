@@ -113,7 +113,8 @@ def _require_free(ports: Sequence[Ports]) -> None:
             socket.create_server((HOST, port)).close()
         except OSError as error:
             raise Unavailable(
-                f"{HOST}:{port} cannot be used: {error.strerror}. Stop what has it, or try --free-ports."
+                f"{HOST}:{port} cannot be used: {error.strerror}. Stop what has it, or try --free-ports "
+                "(make cluster ARGS=--free-ports)."
             ) from None
 
 

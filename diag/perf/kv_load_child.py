@@ -11,12 +11,17 @@ import json
 import sys
 import time
 
+import grpc.aio
+
+from diag.errors import MetaError
+from diag.replication.unreached import meaning_of, plainly
 from diag.rpc.client import MetaClient
 from diag.rpc.stubs import meta_pb2 as pb
 
 _VALUE = b"v" * 100
 _KEYS = 100
 _REPORT_SECONDS = 0.1
+_INTERRUPTED = 130
 
 
 class Worker:
@@ -104,15 +109,35 @@ async def run(endpoint: str, in_flight: int, http: bool) -> None:
                     worker.took.clear()
 
 
-def main() -> None:
-    """The load's own process."""
+def main() -> int:
+    """The load's own process; 1 when the service cannot be used, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="python -m diag.perf.kv_load_child")
     parser.add_argument("--endpoint", required=True, help="host:port of the gRPC API")
     parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--http", action="store_true", help="the endpoint is the admin API")
     options = parser.parse_args()
-    asyncio.run(run(options.endpoint, options.in_flight, options.http))
+    try:
+        asyncio.run(run(options.endpoint, options.in_flight, options.http))
+    except ExceptionGroup as group:
+        sys.stderr.write(f"The load on {options.endpoint} ends: {_reason(group)}\n")
+        return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return 0
+
+
+def _reason(error: Exception) -> str:
+    """Of the first worker that failed; the others fail with it. What nobody foresaw is raised."""
+    match error:
+        case ExceptionGroup():
+            return _reason(error.exceptions[0])
+        case grpc.aio.AioRpcError():
+            details = error.details() or ""
+            return f"{error.code().name}: {meaning_of(details) or plainly(details)}"
+        case MetaError() | OSError() | EOFError():
+            return str(error)
+    raise error
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

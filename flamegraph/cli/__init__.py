@@ -74,8 +74,11 @@ def entry() -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; errors go to standard error as a sentence."""
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser(words).parse_args(words)
+    parser = _parser(words)
+    arguments, left = parser.parse_known_args(words)
     command: Command = arguments.command
+    if left:
+        parser.error(_not_taken(command, left))
     try:
         code: int | None = arguments.run(arguments)
     except FlamegraphError as error:
@@ -91,6 +94,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code or 0
+
+
+def _not_taken(command: Command, left: Sequence[str]) -> str:
+    """Words not taken; of an unknown option it alone, as its value shifts what follows."""
+    options = [word for word in left if word.startswith("-")]
+    told = f"there is no option {options[0]}" if options else f"unrecognized arguments: {' '.join(left)}"
+    return f"{told}; see flamegraph {command.name} --help"
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -131,8 +131,8 @@ def _told(head: bytes, source: Source) -> Format:
     if _is_half_zeros(head):
         raise InputError("The profile looks like UTF-16 without a byte order mark; save it as UTF-8.")
     raise InputError(
-        f"The profile is of no known format (it begins with {head[:16]!r}); name one of "
-        f"{', '.join(form.name for form in FORMATS)}."
+        f"The profile is of no known format (it begins with {head[:16]!r}), and no file's "
+        f"ending tells one; those known are {', '.join(form.name for form in FORMATS)}."
     )
 
 

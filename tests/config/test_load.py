@@ -105,6 +105,14 @@ def test_the_environment_names_the_file_and_flags_win(tmp_path: Path) -> None:
             "[raft_config]\nraft_prot = 1",
             "unknown key raft_config.raft_prot; the nearest known one is raft_config.raft",
         ),
+        (
+            "[raft_config]\nbogus_key = 1",
+            "databend-meta.toml: unknown key raft_config.bogus_key; diag serve --help lists those there are",
+        ),
+        (
+            "[raft_config]\nadmin_api_address = 'a:1'",
+            "unknown key raft_config.admin_api_address; the nearest known one is admin_api_address",
+        ),
         ("admin_api_address = 'nowhere'", "admin_api_address = 'nowhere' cannot be used: expected host:port"),
         ("[raft_config]\nid = 'x'", "raft_config.id = 'x' cannot be used"),
         ("[raft_config]\nraft_api_port = 70000", "raft_config.raft_api_port = 70000 .* 65535"),

@@ -218,6 +218,7 @@ def test_a_slow_disk(writing: Writing, severity: str | None, evidence: str) -> N
     findings = found(cluster(facts(3, writing=writing)), "slow_fsync")
     assert [(each.node, each.severity) for each in findings] == ([(3, severity)] if severity else [])
     assert not findings or evidence in findings[0].evidence[0]
+    assert not findings or ("df -h" in findings[0].next) is (writing.failed is not None)
 
 
 def test_a_member_that_does_not_answer() -> None:

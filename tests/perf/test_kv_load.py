@@ -1,7 +1,10 @@
 """The KV load and what it tells of itself."""
 
 import asyncio
+import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,16 @@ def test_no_service_is_a_sentence(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with pytest.raises(Unavailable, match="The KV load does not run"), KvLoad(tmp_path, f"127.0.0.1:{port}"):
         pass
+
+
+@pytest.mark.parametrize("api", [(), ("--http",)])
+def test_its_process_says_in_a_line_why_it_ends(api: Sequence[str]) -> None:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "diag.perf.kv_load_child", "--endpoint", f"127.0.0.1:{port}", *api]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(f"The load on 127.0.0.1:{port} ends: ")
 
 
 def test_it_works_until_it_is_left(tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ _TINY: Final = 2 * LEAST_WARN_BYTES
 WARN_FSYNC: Final = 0.05
 CRITICAL_FSYNC: Final = 0.5
 
+_SLOW: Final = "on its machine: iostat -x 1; does another program use the disk, or is it a network's?"
+_REFUSED: Final = (
+    "on its machine: df -h, df -i, mount and dmesg | tail; free space if the disk is full, else mount it "
+    "writable, or replace it"
+)
+
 
 def low(cluster: Cluster) -> Iterator[Finding]:
     """A disk that is nearly full."""
@@ -45,7 +51,7 @@ def slow_fsync(cluster: Cluster) -> Iterator[Finding]:
         writing = node.writing
         if writing.failed is not None:
             says = f"Node {node.node_id} cannot write to its disk."
-            yield _of_writing(node, "critical", says, writing.failed)
+            yield _of_writing(node, "critical", says, writing.failed, next_=_REFUSED)
         elif writing.stuck:
             says = f"The disk of node {node.node_id} is stuck: what it should make durable does not end."
             yield _of_writing(node, "critical", says, f"one write of 4 KiB goes on for {writing.stuck:.1f} s")
@@ -59,14 +65,14 @@ def slow_fsync(cluster: Cluster) -> Iterator[Finding]:
             yield _of_writing(node, severity, says, told)
 
 
-def _of_writing(node: NodeFacts, severity: Severity, says: str, evidence: str) -> Finding:
+def _of_writing(node: NodeFacts, severity: Severity, says: str, evidence: str, next_: str = _SLOW) -> Finding:
     return Finding(
         name="slow_fsync",
         severity=severity,
         node=node.node_id,
         says=says,
         evidence=(evidence,),
-        next="on its machine: iostat -x 1; does another program use the disk, or is it a network's?",
+        next=next_,
     )
 
 

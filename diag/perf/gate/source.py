@@ -13,6 +13,8 @@ from diag.errors import ConfigError
 #: Where the main branch may be found; a checkout of a pull request has only the second.
 _MAIN = ("main", "origin/main", "master", "origin/master")
 
+_NO_REPOSITORY = "not a git repository"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -40,7 +42,14 @@ class Repository:
 
     def __init__(self, directory: Path) -> None:
         self.root = directory
-        self.root = Path(self._git("rev-parse", "--show-toplevel"))
+        try:
+            self.root = Path(self._git("rev-parse", "--show-toplevel"))
+        except ConfigError as error:
+            if _NO_REPOSITORY not in str(error):
+                raise
+            raise ConfigError(
+                f"{directory} is in no git repository, and commits are compared; change to a checkout."
+            ) from None
 
     def resolve(self, ref: str) -> Source:
         """The commit that a name stands for; ConfigError when there is none."""
@@ -110,7 +119,8 @@ def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
 
 def _run(command: Sequence[str], extra: Mapping[str, str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | extra)
+        words = {"LC_ALL": "C", **extra}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | words)
     except OSError as error:
         raise ConfigError(
             f"git cannot be run: {error.strerror}. Commits are compared, so it is needed."

@@ -10,7 +10,7 @@ from tests.perf.gate.repositories import commit, git, repository
 
 
 def test_no_repository_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="not a git repository"):
+    with pytest.raises(ConfigError, match=f"{tmp_path} is in no git repository.*change to a checkout"):
         Repository(tmp_path)
 
 
