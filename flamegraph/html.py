@@ -15,7 +15,7 @@ from flamegraph.errors import OptionError
 from flamegraph.palettes import Palette
 from flamegraph.profile import Profile
 from flamegraph.style import page_style, picture_style
-from flamegraph.summary import provenance, vanished
+from flamegraph.summary import provenance, undrawn, vanished
 from flamegraph.svg import Texts, checked_look, picture, subject_of
 from flamegraph.table import table
 from flamegraph.text import escape
@@ -65,7 +65,10 @@ def render_html(
             '</header>\n<main>\n<div class="fluid">\n',
             picture(subject, look, texts),
             "</div>\n",
-            *(f"<p>{escape(note)}</p>\n" for note in (*notes, *_own_notes(profile, tree))),
+            *(
+                f"<p>{escape(note)}</p>\n"
+                for note in (*notes, *_own_notes(profile, tree, undrawn(subject, min_width)))
+            ),
             *table(profile, si, rows),
             "</main>\n",
             "" if script == "none" else f"<script>{page_script()}</script>\n",
@@ -84,6 +87,6 @@ def _policy(script: str, palette: Palette) -> str:
     return f"default-src 'none'; script-src {' '.join(scripts)}; style-src {' '.join(styles)}"
 
 
-def _own_notes(profile: Profile | Comparison, tree: Profile) -> Iterator[str]:
+def _own_notes(profile: Profile | Comparison, tree: Profile, missing: str) -> Iterator[str]:
     gone = "" if isinstance(profile, Profile) else vanished(profile)
-    yield from (note for note in (gone, provenance(tree)) if note)
+    yield from (note for note in (missing, gone, provenance(tree)) if note)

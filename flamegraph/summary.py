@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _HOTTEST = 5
 #: Below this share a frame is not worth a word.
 _WORTH_NAMING = 0.0001
+#: When this share of the weight is in frames that are not drawn, the picture says what to do.
+_MOSTLY = 0.5
 _WIDTHS = {
     "": "",
     "new": "",
@@ -50,6 +52,20 @@ def status(subject: Subject, min_width: float) -> str:
     whole = format_value(profile.total, profile.unit, subject.si)
     told = f"{_WIDTHS[subject.shapes[0].name]}{whole} in {drawn:,} frames"
     return f"{told}; {placed.hidden:,} under {min_width:g} px not drawn" if placed.hidden else told
+
+
+def undrawn(subject: Subject, min_width: float) -> str:
+    """What to do where most of the weight ends in frames too narrow to draw; empty where it does not."""
+    placed, whole = subject.placed, subject.profile.total
+    # A stack is cut short once at most, where its frames get too narrow.
+    cut = sum(placed.rests)
+    if not placed.hidden or cut < _MOSTLY * whole:
+        return ""
+    return (
+        f"Most is in frames too narrow to see: the stacks of {format_share(cut, whole)} end in frames under "
+        f"{min_width:g} px, which are not drawn. The table of the page (format html) and `flamegraph top` "
+        "name the functions; a lower least width draws more."
+    )
 
 
 def provenance(profile: Profile) -> str:

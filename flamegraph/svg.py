@@ -20,7 +20,7 @@ from flamegraph.profile import Profile
 from flamegraph.record import Record
 from flamegraph.style import picture_style
 from flamegraph.subject import Subject, of_comparison, of_profile
-from flamegraph.summary import description, provenance, status, vanished
+from flamegraph.summary import description, provenance, status, undrawn, vanished
 from flamegraph.text import clean, escape, fit, wrap
 
 TYPE_CHECKING = False
@@ -107,7 +107,7 @@ def subject_of(profile: Profile | Comparison, look: Look) -> Subject:
 
 def picture(subject: Subject, look: Look, texts: Texts) -> str:
     """The document."""
-    notes = [*texts.notes, *_own_notes(subject)] if not texts.bare else []
+    notes = [*texts.notes, *_own_notes(subject, look.min_width)] if not texts.bare else []
     top = 36 if texts.bare else 58 if texts.subtitle else 42
     bottom = top + max(len(subject.placed.spans), 3) * ROW
     foot = list(_foot(subject, look, notes))
@@ -148,8 +148,11 @@ def _nothing() -> Iterator[str]:
     yield f'<text class="none" y="{2 * ROW}" font-size="15">No samples: the profile is empty.</text>\n'
 
 
-def _own_notes(subject: Subject) -> Iterator[str]:
+def _own_notes(subject: Subject, min_width: float) -> Iterator[str]:
     """Notes the picture adds by itself."""
+    missing = undrawn(subject, min_width)
+    if missing:
+        yield missing
     comparison = subject.comparison
     if comparison is not None:
         gone = vanished(comparison)

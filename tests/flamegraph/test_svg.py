@@ -297,3 +297,13 @@ def test_the_order_of_lines_does_not_change_a_byte(
     assert render(read_folded(io.BytesIO("\n".join(folded).encode()))) == first
     random.shuffle(folded)
     assert render(read_folded(io.BytesIO("\n".join(folded).encode()))) == first
+
+
+def test_a_picture_of_nothing_but_slivers_says_what_to_do() -> None:
+    lines = "".join(f"thread;root{number} 1\n" for number in range(30_000))
+    flat = read_folded(io.BytesIO(lines.encode()))
+    assert "the stacks of 100.00% end in frames under 0.1 px, which are not drawn" in " ".join(
+        texts(parse(render(flat)), "note")
+    )
+    assert "too narrow" not in render(flat, min_width=0)
+    assert "too narrow" not in render(read_folded(io.BytesIO(lines.encode() + b"thread;wide 40000\n")))
