@@ -7,6 +7,7 @@ new store still in it was cut short, and what it keeps is put back; one without 
 
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from diag.errors import DirectoryInUse, StoreError
@@ -22,7 +23,7 @@ class Replacement:
     """A place to make a store for ``target`` in: ``recover`` first, ``put_in_place`` once, then ``close``."""
 
     def __init__(self, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self._made = _make(target.parent)
         self._target = target
         self._place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=target.parent))
         self._lock = directory.DirectoryLock(self._place, shared=False)
@@ -56,6 +57,9 @@ class Replacement:
         """Remove what is not needed any more; what was not put in place leaves everything as it was."""
         try:
             _end(self._place, self._target)
+            for made in self._made:
+                with suppress(OSError):  # it is in use
+                    made.rmdir()
         finally:
             self._lock.close()
 
@@ -97,6 +101,13 @@ def _check_free(kept: Path, home: Path) -> None:
             f"An import that was cut short keeps in {kept} what was in {home}, which was made anew since. "
             f"Remove {kept.parent} to keep the new one, or move {home} away to have the old one back."
         )
+
+
+def _make(path: Path) -> list[Path]:
+    """Make a directory and its parents; those that were not there, the innermost first."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    return missing
 
 
 def _snapshots_beside(target: Path) -> Path:

@@ -248,6 +248,12 @@ def test_a_directory_with_anything_in_it_is_overwritten_only_when_told(store: St
         assert txn.key_count() == 0
 
 
+def test_an_import_that_fails_leaves_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="Nothing was changed"):
+        import_lines([HEADER, "{"], tmp_path / "new" / "raft" / "store")
+    assert not list(tmp_path.iterdir())
+
+
 def _owner(path: Path) -> int | None:
     with Store.open(path, readonly=True) as opened:
         return opened.node_id
