@@ -44,7 +44,8 @@ def router(
         return await _transfer_leader(request, log, relay)
 
     @routes.api_route("/v1/features/list", methods=READ)
-    async def list_features() -> JSONResponse:
+    async def list_features(request: Request) -> JSONResponse:
+        queries.only(request, [])
         return JSONResponse({"features": list(known_features), "enabled": sorted(features())})
 
     @routes.get("/v1/features/set")

@@ -28,6 +28,7 @@ from diag.tries import Tries
 _REMEDY = "Call it from the node's own machine, or send 'Authorization: Bearer TOKEN'"
 _NO_TOKEN = "; no token is configured, set [admin] tokens_file first."  # noqa: S105 - a sentence
 _SEND_ONE = "send 'Authorization: Bearer TOKEN', or log in at /login with a browser."
+_WRONG_ONE = f"The token sent is not one of this node's, or expired; {_SEND_ONE}"
 
 #: What the one token of ``[admin] token`` or ``token_file`` is called.
 ONE_TOKEN = "the admin token"  # noqa: S105 - a name
@@ -107,6 +108,13 @@ class Guard:
             return session
         return ANONYMOUS if self._is_closed or why_not_local(host, headers) else LOOPBACK
 
+    def named(self, request: Request) -> Caller:
+        """As ``caller``, but who shows a token is not ANONYMOUS: a wrong one is Unauthenticated."""
+        caller = self.caller(request)
+        if caller.role is None and "authorization" in request.headers:
+            raise Unauthenticated(_WRONG_ONE)
+        return caller
+
     def key(self, host: str | None, given: str) -> Token | None:
         """The token that ``given`` is; counts a wrong one, and raises TooManyTries after too many."""
         self._tries.require_none_pending(host)
@@ -151,7 +159,7 @@ class Guard:
         given = "authorization" in headers
         if self._is_closed:
             if given:
-                return Unauthenticated(f"The token sent is not one of this node's, or expired; {_SEND_ONE}")
+                return Unauthenticated(_WRONG_ONE)
             return Unauthenticated(f"This needs a token: {_SEND_ONE}")
         reason = why_not_local(host, headers)
         if given:

@@ -2,6 +2,8 @@
 
 A process that answers is alive, whatever else is wrong, because a restart
 helps nothing but a stuck process. Whether it should get traffic is ``/readyz``.
+So the first two take any parameters, as a probe may add some: refused ones would
+have the process restarted. Those of ``/readyz`` are read, and a wrong one is told.
 """
 
 import asyncio

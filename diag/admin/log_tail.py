@@ -30,7 +30,7 @@ def router(logs: Mapping[str, Path], redactor: Redactor, relay: Relay) -> APIRou
         params = queries.only(request, ["source", "lines", *PARAMETERS])
         target = relay.one(request, params)
         source = queries.one_of("source", params.get("source", "node"), ["node", "etcd"])
-        lines = int(queries.number("lines", params.get("lines", "500"), 1, MOST_LINES))
+        lines = queries.whole("lines", params.get("lines", "500"), 1, MOST_LINES)
         if target is not None:
             return await relay.pass_on(request, target, SOON)
         if source not in logs:

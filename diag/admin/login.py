@@ -71,7 +71,7 @@ def router(guard: Guard, site: Site) -> APIRouter:
     @routes.api_route("/v1/whoami", methods=READ)
     async def whoami(request: Request) -> JSONResponse:
         queries.only(request, [])
-        return JSONResponse(_told(guard.caller(request)), headers={"Cache-Control": "no-store"})
+        return JSONResponse(_told(guard.named(request)), headers={"Cache-Control": "no-store"})
 
     return routes
 

@@ -59,10 +59,10 @@ def number(name: str, value: str, least: float, most: float) -> float:
     return result
 
 
-def whole(name: str, value: str) -> int:
-    """``value`` as a whole number of at least 0 that fits 64 bits."""
-    if not (value.isascii() and value.isdecimal() and len(value) <= 20 and int(value) < 2**64):
-        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number from 0 to {2**64 - 1}.")
+def whole(name: str, value: str, least: int = 0, most: int = 2**64 - 1) -> int:
+    """``value`` as a whole number within ``least`` and ``most``, by default one that fits 64 bits."""
+    if not (value.isascii() and value.isdecimal() and len(value) <= 20 and least <= int(value) <= most):
+        raise InvalidRequest(f"{name} is {value!r}; it must be a whole number from {least} to {most}.")
     return int(value)
 
 

@@ -50,6 +50,7 @@ async def test_an_unknown_parameter_names_the_nearest(node: Served) -> None:
 
 
 async def test_features_of_a_fresh_node(node: Served) -> None:
+    assert (await node.http.get("/v1/features/list?bogus=1")).status_code == 400
     response = await node.http.get("/v1/features/list")
     assert response.json() == {"features": ["dummy", "dummy_feature2"], "enabled": []}
 

@@ -50,6 +50,14 @@ async def test_health_is_byte_for_byte_upstream_s() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/v1/health", "/livez"])
+async def test_what_a_probe_adds_restarts_no_process(path: str) -> None:
+    async with probe() as http:
+        assert (await http.get(f"{path}?bogus=1")).status_code == 200
+        assert (await http.get("/readyz?bogus=1")).status_code == 400
+
+
+@pytest.mark.anyio
 async def test_a_failed_check_is_503_and_says_which_and_why() -> None:
     async with probe(GOOD, BAD) as http:
         response = await http.get("/readyz")

@@ -31,7 +31,7 @@ async def test_a_large_log_begins_with_a_whole_line(node: Served, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "query", ["?lines=0", "?lines=x", "?source=../../etc/passwd", "?lines=100001", "?a=1"]
+    "query", ["?lines=0", "?lines=1.5", "?lines=x", "?source=../../etc/passwd", "?lines=100001", "?a=1"]
 )
 async def test_bad_parameters(node: Served, query: str) -> None:
     assert (await node.http.get(LOG + query)).status_code == 400

@@ -38,6 +38,12 @@ async def test_nobody_is_logged_in_at_first(closed: Served) -> None:
     assert told == {"name": "anonymous", "role": None, "how": "anonymous"}
 
 
+@pytest.mark.parametrize("sent", ["Bearer wrong", "Bearer", "Basic eDp5"])
+async def test_a_wrong_token_is_not_anonymous(closed: Served, sent: str) -> None:
+    response = await closed.http.get("/v1/whoami", headers={"authorization": sent})
+    assert (response.status_code, "not one of this node's" in response.text) == (401, True)
+
+
 async def test_a_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_sends(closed: Served) -> None:
     response = await log_in(closed, "profile")
     assert (response.status_code, response.headers["location"]) == (303, "/")
