@@ -197,7 +197,18 @@ def _headline(rows: Sequence[Row], leader: Row | None, named: str | None) -> str
         )
     if leader is None:
         return f"{answering}. No leader."
-    return f"{answering}. Node {leader.name} leads in term {leader.cells['term']}."
+    return f"{answering}. Node {leader.name} leads in term {leader.cells['term']}.{_trouble(rows, silent)}"
+
+
+def _trouble(rows: Sequence[Row], silent: Sequence[str]) -> str:
+    """What is wrong with the nodes that answer: the worst in words, the others by name."""
+    troubled = [row for row in rows if row.notes and row.name not in silent]
+    if not troubled:
+        return ""
+    worst = max(troubled, key=lambda row: _LEVELS.index(row.level))
+    others = [row.name for row in troubled if row is not worst]
+    more = f" See also {_listed(others)} below." if others else ""
+    return f" Node {worst.name}: {' '.join(worst.notes)}{more}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -163,3 +163,20 @@ def without(*path: str, value: Any = None) -> Any:
 def test_what_another_node_tells_is_checked(content: Any) -> None:
     with pytest.raises(Unavailable, match="knows how to read"):
         require_vitals(content)
+
+
+def test_the_headline_says_why_it_is_no_good_one() -> None:
+    late = vitals({"loop_lag": 0.9})
+    follows: dict[str, Any] = {"is_leader": False, "state": "Follower"}
+    behind = vitals(**follows, last_applied={"index": 1000 - FEW_ENTRIES - 1})
+    seen = overview([(ADDRESSES[1], late)], 1, NOW)
+    assert (seen.level, seen.headline) == (
+        "warn",
+        "The node answers. Node 1 leads in term 3. Node 1: Its event loop was 900 ms late.",
+    )
+    lost = vitals(**follows, leader=None)
+    seen = overview([(ADDRESSES[1], late), (ADDRESSES[2], behind), (ADDRESSES[3], lost)], 1, NOW)
+    assert seen.level == "bad"
+    assert seen.headline.endswith(
+        "Node 3: It knows no leader, so it takes no writes. See also 1 and 2 below."
+    )
