@@ -13,7 +13,7 @@ from diag.admin.dashboard import words
 from diag.admin.dashboard.asking import Asking
 from diag.admin.dashboard.shell import Shell
 from diag.admin.elsewhere import parted
-from diag.errors import InvalidRequest
+from diag.errors import InvalidRequest, Unavailable
 from diag.profilers.about import checked_key
 from diag.profilers.requests import FREQUENCY, HEAP_MODES, SECONDS
 
@@ -65,7 +65,7 @@ class KeptPages:
         """One profile: on its way, failed, or kept and drawn."""
         key = checked_key(request.path_params["key"])
         params = queries.only(request, ["node"])
-        told = await self._asking.json(request, f"{_LISTED}/{key}", {**params, "format": "json"})
+        told = await self._told(request, key, params)
         node = params.get("node", "")
         at = f"{_LISTED}/{quote(key)}"
         values = {
@@ -96,6 +96,20 @@ class KeptPages:
             "swapped": f"/ui/diff?{urlencode({'base': new, 'new': base})}",
         }
         return await self._shell.page(request, "diff.html", values)
+
+    async def _told(self, request: Request, key: str, params: Mapping[str, str]) -> Mapping[str, Any]:
+        """The account; of a damaged one what the list says, so that it can be deleted."""
+        try:
+            told: dict[str, Any] = await self._asking.json(
+                request, f"{_LISTED}/{key}", {**params, "format": "json"}
+            )
+        except Unavailable:
+            listed: list[dict[str, Any]] = await self._asking.json(request, _LISTED, params)
+            for one in listed:
+                if one["id"] == key and one["state"] == "damaged":
+                    return one
+            raise
+        return told
 
     async def _all(self, request: Request) -> tuple[list[dict[str, Any]], list[str]]:
         """The newest first, and a sentence for each node that told of none."""

@@ -118,6 +118,14 @@ async def test_a_profile_on_its_way_and_a_damaged_one(node: Served, tmp_path: Pa
     content = await page(node, "/ui/profiles")
     assert listed(content) == [damaged]
     assert 'type="radio"' not in content
+    content = await page(node, f"/ui/profiles/{damaged}")
+    assert f"The kept profile {file.name} is damaged" in content
+    assert 'data-act="DELETE"' in content
+    assert "Rename" not in content
+    assert "<iframe" not in content
+    (at,) = re.findall(r'data-act="DELETE" data-to="([^"]+)"', content)
+    assert (await node.http.delete(at)).json() == {"deleted": damaged}
+    assert listed(await page(node, "/ui/profiles")) == []
 
 
 async def test_what_a_reader_may_not_do_is_not_offered(tmp_path: Path) -> None:
