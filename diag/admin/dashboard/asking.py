@@ -12,13 +12,14 @@ from diag.admin.own_page import why_not_own_page
 from diag.admin.relay import question_of
 from diag.admin.roles import CALLER
 from diag.admin.tunnel import Tunnel
-from diag.errors import Conflict, Forbidden, InvalidRequest, MetaError, NotFound, Unavailable
+from diag.errors import Conflict, Forbidden, InvalidRequest, MetaError, NotFound, NotInTime, Unavailable
 
 _ERRORS: Final[Mapping[int, type[MetaError]]] = {
     400: InvalidRequest,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    504: NotInTime,
 }
 
 

@@ -13,7 +13,7 @@ from diag.admin.dashboard import words
 from diag.admin.dashboard.asking import Asking
 from diag.admin.dashboard.shell import Shell
 from diag.admin.elsewhere import parted
-from diag.errors import InvalidRequest, Unavailable
+from diag.errors import InvalidRequest, NotInTime, Unavailable
 from diag.profilers.about import checked_key
 from diag.profilers.requests import FREQUENCY, HEAP_MODES, SECONDS
 
@@ -103,6 +103,8 @@ class KeptPages:
             told: dict[str, Any] = await self._asking.json(
                 request, f"{_LISTED}/{key}", {**params, "format": "json"}
             )
+        except NotInTime:
+            raise  # who is silent has no list either
         except Unavailable:
             listed: list[dict[str, Any]] = await self._asking.json(request, _LISTED, params)
             for one in listed:

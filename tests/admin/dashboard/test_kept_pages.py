@@ -128,6 +128,14 @@ async def test_a_profile_on_its_way_and_a_damaged_one(node: Served, tmp_path: Pa
     assert listed(await page(node, "/ui/profiles")) == []
 
 
+async def test_a_profile_of_a_silent_node_is_not_looked_for_twice(cluster: Cluster) -> None:
+    cluster.peers.frozen = {3}
+    response = await cluster.first.http.get("/ui/profiles/x?node=3")
+    assert (response.status_code, "has not answered within 2 s" in response.text) == (504, True)
+    paths = [question.path for _, question in cluster.peers.asked]
+    assert sorted(paths) == ["/debug/profiles/x?format=json", "/livez"]
+
+
 async def test_what_a_reader_may_not_do_is_not_offered(tmp_path: Path) -> None:
     async with keyed(tmp_path) as node:
         id_ = (
