@@ -205,3 +205,33 @@ async def test_axe_finds_no_violation_at_400_px(
         assert await wider_than_seen(page) <= 0, path
     # The browser itself counts an error page as an error.
     assert [said for said in complaints.said if "404" not in said] == []
+
+
+async def test_the_root_of_a_tall_picture_is_seen(node: Served, browser: Browser) -> None:
+    stack = ";".join(f"depth_{depth}" for depth in range(120))
+    id_ = await bring(node, "tall", f"{stack} 9\n".encode())
+    page, _ = await opened(
+        browser, address(node, f"/ui/profiles/{id_}"), viewport={"width": 400, "height": 800}
+    )
+    root = page.frame_locator("iframe.picture").locator("svg.flamegraph .labels text").first
+    await expect(root).to_be_attached(timeout=PATIENCE_MS)
+    frame = page.locator("iframe.picture")
+    await frame.scroll_into_view_if_needed()
+
+    async def is_within() -> bool:
+        inner, outer = await root.bounding_box(), await frame.bounding_box()
+        assert inner is not None
+        assert outer is not None
+        return outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"]
+
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await is_within():
+            await page.evaluate("new Promise(requestAnimationFrame)")
+
+
+async def test_a_kept_profile_s_name_is_whole_on_a_phone(node: Served, browser: Browser) -> None:
+    await bring(node, "before-the-upgrade-of-the-twelfth-and-the-restart")
+    page, _ = await opened(browser, address(node, "/ui/profiles"), viewport={"width": 400, "height": 800})
+    box = await page.get_by_role("link", name="before-the-upgrade").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 400

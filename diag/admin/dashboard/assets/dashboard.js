@@ -297,7 +297,8 @@
     }
   };
 
-  // A picture takes the height it needs, up to what the style sheet allows.
+  // A picture takes the height it needs, also when its lines wrap anew, up to what the style sheet allows;
+  // of a taller one the end is seen, where its root stands.
   const fitPictures = () => {
     for (const frame of all("iframe.picture")) {
       const fit = () => {
@@ -305,7 +306,14 @@
         const height = root ? root.getBoundingClientRect().height : 0;
         if (height > 40) frame.style.height = `${Math.ceil(height) + 4}px`;
       };
-      frame.addEventListener("load", fit);
+      const watch = () => {
+        fit();
+        const root = frame.contentDocument && frame.contentDocument.documentElement;
+        if (!root) return;
+        new ResizeObserver(fit).observe(root);
+        frame.contentWindow.scrollTo(0, root.getBoundingClientRect().height);
+      };
+      frame.addEventListener("load", watch);
       fit();
     }
   };
