@@ -167,7 +167,7 @@ def test_a_stopped_node_is_exported_from_its_directory(alone: Cluster, tmp_path:
     (etcd,) = [child.pid for child in children_of(node.pid)]
     node.stop() if how == "stop" else node.kill()
     until(lambda: not Path(f"/proc/{etcd}").exists())
-    assert main(["export", "--raft-dir", str(raft), "--db", str(db)]) == 0
+    assert main(["export", "--raft-dir", str(raft), "--db", str(db), "--overwrite"]) == 0
     assert [one["key"] for one in lines(db, "GenericKV")] == ["after the snapshot", "before"]
     with NodeProcess(tmp_path / "single") as before:
         before.stop()
