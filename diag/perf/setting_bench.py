@@ -17,7 +17,10 @@ _LEAD = 0.1
 
 
 class Setting(NamedTuple):
-    """Flags of a node without it and of one with it; ``pairs`` of fresh nodes, windows of seconds."""
+    """Flags of a node without it and of one with it; ``pairs`` of fresh nodes, windows of seconds.
+
+    A window is shorter than the time for a call: the other side's load stands still meanwhile.
+    """
 
     name: str
     without: Sequence[str]
@@ -34,8 +37,8 @@ SETTINGS: Final = (
         (),
         ("--profiling-continuous", "--profiling-continuous-window-seconds", "10"),
         pairs=3,
-        turns=5,
-        window=10.0,
+        turns=15,
+        window=2.0,
     ),
     Setting("the log of slow requests", ("--admin-slow-ms", "0"), (), pairs=5, turns=10, window=1.0),
 )

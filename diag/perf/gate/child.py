@@ -3,7 +3,7 @@
 Run by its path, so that both sides are started by one program, whether or not their package has this file.
 ``DIAG_PERF_CORES`` keeps it on those cores, ``DIAG_PERF_INJECT`` slows one function down.
 ``DIAG_PERF_MEMRAY`` names the file that takes its allocations from its start on, ``DIAG_PERF_BOOT_PROFILE``
-one for its boot's stacks.
+one for its boot's stacks, ``DIAG_PERF_CALLS`` one for what its functions cost.
 """
 
 import contextlib
@@ -35,6 +35,9 @@ def main() -> None:
         profile = os.environ.get("DIAG_PERF_BOOT_PROFILE")
         if profile:
             _beside("boot_sampler").start(profile)
+        calls = os.environ.get("DIAG_PERF_CALLS")
+        if calls:
+            _beside("call_times").start(calls)
         if os.environ.get("DIAG_PERF_INJECT"):
             _beside("inject").from_environment()
         runpy.run_module("diag", run_name="__main__", alter_sys=True)

@@ -1,7 +1,7 @@
 """Profiles of a station at work, one slice each: a workload, a boot, and what was allocated at its peak."""
 
-import asyncio
 import io
+import marshal
 import os
 import random
 import signal
@@ -9,24 +9,25 @@ import subprocess
 import sys
 import time
 from asyncio import Runner
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Final
-
-import httpx
 
 from diag.errors import ProfilerError
 from diag.perf.children import environment
 from diag.perf.gate.cause import Slice
 from diag.perf.gate.sample import BOOT, MEMORY_UNDER_LOAD, failures, shuffled, target_of
-from diag.perf.gate.station import Station, cpu_seconds, together
-from diag.perf.gate.workloads import PROFILED, WORKLOADS, Target, Workload
+from diag.perf.gate.station import Station, cpu_seconds
+from diag.perf.gate.workloads import WORKLOADS, Target, Workload
 from diag.perf.node_process import NodeProcess
+from diag.profilers.frames import fold
+from diag.profilers.trace import fold_stats
 from flamegraph.formats.folded import read_folded
 
-#: The kernel's tick bounds samples of CPU time; more cannot be had on most machines.
-_FREQUENCY: Final = 250
+#: Where the CPU time stands that no function returned from: the loop's, and threads without Python.
+_NO_CALL: Final = "[no call]"
 _WRITTEN_SECONDS: Final = 20.0
 _FOLD_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.01
@@ -38,12 +39,13 @@ Taken = list[list[Slice]]
 def workload(
     runner: Runner, stations: Sequence[Station], name: str, count: int, seconds: float, lot: random.Random
 ) -> Taken:
-    """``count`` slices of each station, in turns: CPU by the node's own route while the workload runs.
+    """``count`` slices of each station, in turns, while the workload runs; every call is counted.
 
     Costs are nanoseconds a unit. Raises Crashed.
     """
-    work = PROFILED.get(name) or next(each for each in WORKLOADS if each.name == name)
+    work = next(each for each in WORKLOADS if each.name == name)
     taken: dict[str, list[Slice]] = {station.label: [] for station in stations}
+    files = {station.label: station.directory / "calls" for station in stations}
 
     async def run(nodes: Mapping[str, NodeProcess]) -> None:
         async with AsyncExitStack() as stack:
@@ -53,38 +55,48 @@ def workload(
             }
             for turn in range(count):
                 for station in shuffled(stations, lot):
-                    node, target = nodes[station.label], targets[station.label]
-                    with failures(station, name, node):
-                        taken[station.label].append(
-                            await _slice(work, target, node.pid, seconds, 1_000 * (turn + 1))
+                    label = station.label
+                    calls = _Calls(nodes[label].pid, files[label])
+                    with failures(station, name, nodes[label]):
+                        taken[label].append(
+                            await _slice(work, targets[label], calls, seconds, 1_000 * (turn + 1))
                         )
 
-    with together(stations) as nodes:
-        runner.run(run(nodes))
+    with ExitStack() as stack:
+        extra = {label: {"DIAG_PERF_CALLS": str(file)} for label, file in files.items()}
+        runner.run(run({each.label: stack.enter_context(each.fresh(extra[each.label])) for each in stations}))
     return [taken[station.label] for station in stations]
 
 
-async def _slice(work: Workload, target: Target, pid: int, seconds: float, turn: int) -> Slice:
-    """The in-process sampler hardly sees the thread that applies writes; py-spy may be denied."""
-    for engine in ("py-spy", "auto"):
-        before, done = cpu_seconds(pid), 0
-        query = {
-            "seconds": f"{seconds:g}",
-            "frequency": str(_FREQUENCY),
-            "format": "folded",
-            "engine": engine,
-        }
-        answer = asyncio.ensure_future(target.admin.get("/debug/pprof/profile", params=query))
-        try:
-            while not answer.done():
-                done += await work.work(target, turn)
-                turn += 1
-        finally:
-            response = await answer
-        if response.status_code == httpx.codes.OK:
-            cost = (cpu_seconds(pid) - before) * 1e9 / done
-            return Slice(read_folded(io.BytesIO(response.content)), cost)
-    raise ProfilerError(f"A profile was answered with {response.status_code}: {response.text.strip()}")
+class _Calls:
+    """What the functions of a process cost, which it writes to a file when it is asked."""
+
+    def __init__(self, pid: int, file: Path) -> None:
+        self.pid = pid
+        self._file = file
+
+    def since_the_last(self) -> Counter[str]:
+        """Nanoseconds by stack. ProfilerError when nothing comes."""
+        self._file.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR2)
+        _wait_for(self._file)
+        weights: Counter[str] = Counter()
+        for stats in marshal.loads(self._file.read_bytes()):  # noqa: S302 - our own child's bytes
+            weights.update({stack: 1_000 * micros for stack, micros in fold_stats(stats).items()})
+        return weights
+
+
+async def _slice(work: Workload, target: Target, calls: _Calls, seconds: float, turn: int) -> Slice:
+    calls.since_the_last()
+    before, done = cpu_seconds(calls.pid), 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        done += await work.work(target, turn)
+        turn += 1
+    spent = round((cpu_seconds(calls.pid) - before) * 1e9)
+    weights = calls.since_the_last()
+    weights[_NO_CALL] += max(0, spent - weights.total())
+    return Slice(read_folded(io.BytesIO(fold(weights)), "nanoseconds"), spent / done)
 
 
 def boot(stations: Sequence[Station], count: int, lot: random.Random) -> Taken:

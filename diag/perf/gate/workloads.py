@@ -140,9 +140,6 @@ WORKLOADS: Final = (
     Workload("profile while serving", "profile", 3, _profile),
 )
 
-#: What stands in for a workload while a profile is taken: a node takes one profile at a time.
-PROFILED: Final = {"profile while serving": Workload("get", "request", 65, _get)}
-
 
 async def _spread(count: int, one: Callable[[int], Awaitable[object]]) -> int:
     """``count`` calls, a fixed number of them at a time; the number of calls."""
