@@ -22,8 +22,8 @@ _MANY: Final = 32
 
 _NOTE: Final = (
     "Stacks were taken between two bytecodes of the main thread: a call into C counts for the line that made "
-    "it, but what an operator or an iterator does in C may count for the call after it. Another thread is seen "
-    "where it lets go of the interpreter lock: what it does in bursts counts for the wait after them."
+    "it, but what an operator or an iterator does in C may count for the call after it. Another thread is "
+    "seen where it lets go of the interpreter lock: what it does in bursts counts for the wait after them."
 )
 
 

@@ -15,7 +15,7 @@ from diag.perf.gate import inject
 from diag.perf.gate.progress import Progress
 from diag.perf.gate.report import tell
 from diag.perf.gate.result import INTERRUPTED
-from diag.perf.gate.run import INJECT, Options, Run
+from diag.perf.gate.run import Options, Run
 from diag.perf.gate.sample import UNITS
 
 _FILE_WIDTH: Final = 160
@@ -50,7 +50,7 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)
-    options = Options(base, only or tuple(UNITS), pairs, seconds, out, os.environ.get(INJECT, ""))
+    options = Options(base, only or tuple(UNITS), pairs, seconds, out, os.environ.get(inject.VARIABLE, ""))
     try:
         if options.injected:
             inject.parse(options.injected)

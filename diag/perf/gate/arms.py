@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from diag.perf.gate import inject
 from diag.perf.gate.build import Builder
 from diag.perf.gate.hogs import awake
-from diag.perf.gate.inject import VARIABLE
 from diag.perf.gate.sample import new_runner, prepare
 from diag.perf.gate.source import Repository, Source
 from diag.perf.gate.station import Station, cores
@@ -48,7 +48,7 @@ def arms(place: Path, shares: Mapping[str, float]) -> Iterator[Arms]:
         runner = stack.enter_context(new_runner())
         stations = []
         for number, (name, share) in enumerate(shares.items()):
-            slowed = {VARIABLE: f"{FUNCTION}:{share}"} if share else {}
+            slowed = inject.environment(f"{FUNCTION}:{share}" if share else "")
             stations.append(Station(name, build, place / str(number), for_server, slowed))
         for station in stations:
             prepare(runner, station, sql=False)

@@ -26,6 +26,8 @@ from typing import Any, Final, NamedTuple
 from diag.errors import ConfigError
 
 VARIABLE = "DIAG_PERF_INJECT"
+#: What a slowed call takes by itself, as whoever starts the process has measured it.
+_COSTS: Final = "DIAG_PERF_INJECT_COSTS"
 _LEAST, _MOST = 0.001, 10.0
 #: After more CPU time a call nothing is burnt: the process did something else meanwhile.
 _ELSE_NS = 20_000_000
@@ -57,6 +59,14 @@ class Costs(NamedTuple):
 FREE: Final = Costs(0.0, 0.0, 0.0)
 
 
+def environment(wanted: str) -> dict[str, str]:
+    """Variables for a child that is to be slowed down so; empty where ``wanted`` is.
+
+    Costs are measured here, for in the child that would be a part of its boot, and of its memory.
+    """
+    return {VARIABLE: wanted, _COSTS: " ".join(map(str, own_costs()))} if wanted else {}
+
+
 def from_environment() -> None:
     """Slow down the function that the variable names, if it is set. Call it before the service is imported.
 
@@ -64,7 +74,8 @@ def from_environment() -> None:
     """
     wanted = os.environ.get(VARIABLE)
     if wanted:
-        slow_down(*parse(wanted))
+        measured = os.environ.get(_COSTS)
+        slow_down(*parse(wanted), Costs(*map(float, measured.split())) if measured else own_costs())
 
 
 def parse(wanted: str) -> tuple[str, float]:
@@ -82,7 +93,7 @@ def parse(wanted: str) -> tuple[str, float]:
     return name, share
 
 
-def slow_down(name: str, share: float) -> None:
+def slow_down(name: str, share: float, costs: Costs) -> None:
     """Replace the function of this dotted name, wherever it was imported to. Raises ConfigError.
 
     Functions, coroutines and methods can be slowed down; generators cannot: their work is not in the call.
@@ -94,7 +105,7 @@ def slow_down(name: str, share: float) -> None:
         raise ConfigError(f"{VARIABLE}: {name} is no function of Python code; name one.")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(f"{VARIABLE}: {name} is a generator; name a function or a coroutine.")
-    slowed = slower(function, share, own_costs())
+    slowed = slower(function, share, costs)
     setattr(owner, attribute, type(held)(slowed) if isinstance(held, staticmethod | classmethod) else slowed)
     for module in list(sys.modules.values()):
         for alias in [key for key, value in vars(module).items() if value is function]:

@@ -154,12 +154,18 @@ async def _one_of_each(station: Station, wanted: Collection[str]) -> None:
 
 
 def _peak(file: Path) -> Slice:
-    command = [sys.executable, "-m", "diag.profilers.memray_fold", str(file), "peak"]
-    done = subprocess.run(command, env=environment(), capture_output=True, timeout=_FOLD_SECONDS, check=False)
+    command = [sys.executable, "-m", "diag.profilers.memray_fold", str(file), "peak", os.devnull]
+    done = subprocess.run(
+        command,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_FOLD_SECONDS,
+        check=False,
+    )
     if done.returncode:
         raise ProfilerError(f"memray's capture cannot be read: {done.stderr.decode(errors='replace')[-500:]}")
-    _, _, folded = done.stdout.partition(b"\n")
-    profile = read_folded(io.BytesIO(folded), "bytes")
+    profile = read_folded(io.BytesIO(done.stdout), "bytes")
     return Slice(profile, float(profile.total))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from diag.perf import engine
+from diag.perf.gate import inject
 from diag.perf.gate.build import Build, Builder
 from diag.perf.gate.hogs import awake
 from diag.perf.gate.machine import this_machine
@@ -24,7 +25,6 @@ from diag.perf.gate.why import Explained, explain
 from flamegraph.paired import Plan, Verdict
 
 SQL: Final = "sql"
-INJECT: Final = "DIAG_PERF_INJECT"
 _CACHE: Final = Path(".cache/perf")
 
 
@@ -136,7 +136,9 @@ class Run:
             (HEAD, head, self._options.injected),
             (AGAIN, base, ""),
         ):
-            station = Station(label, build, place / label.replace(" ", "-"), for_server, {INJECT: slowed})
+            station = Station(
+                label, build, place / label.replace(" ", "-"), for_server, inject.environment(slowed)
+            )
             stack.callback(station.close)
             stations[label] = station
         return stations

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diag.perf.gate import profiled
+from diag.perf.gate import inject, profiled
 from diag.perf.gate.build import Builder
 from diag.perf.gate.cause import Cause, Slice
 from diag.perf.gate.sample import new_runner, prepare
@@ -102,7 +102,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Station, Station]:
     with new_runner() as runner:
         stations = (
             Station("base", base, place / "base", None, {}),
-            Station("head", head, place / "head", None, {"DIAG_PERF_INJECT": "diag.kv.txn.transact:1"}),
+            Station("head", head, place / "head", None, inject.environment("diag.kv.txn.transact:1")),
         )
         for station in stations:
             prepare(runner, station, sql=False)

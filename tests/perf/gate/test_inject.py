@@ -116,14 +116,14 @@ def test_the_name_and_the_share_are_read() -> None:
 )
 def test_what_cannot_be_slowed_down_is_refused_by_name(target: ModuleType, name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        slow_down(name, 0.05)
+        slow_down(name, 0.05, FREE)
 
 
 def test_a_slowed_function_does_what_it_did_wherever_it_was_imported_to(target: ModuleType) -> None:
     caller = import_module("slow_caller")
     work = target.work
     for name in ("work", "wait", "Store.get", "Store.name", "Store.make"):
-        slow_down(f"slow_target.{name}", 0.05)
+        slow_down(f"slow_target.{name}", 0.05, FREE)
     assert target.work is not work
     assert caller.borrowed is target.work
     assert target.work(1, two=2) == 1
