@@ -116,7 +116,9 @@ def test_memory_is_told_in_the_bytes_that_were_added(sides: tuple[Station, Stati
     base, head = cause.profiles()
     first = cause.growths()[0]
     assert first.name == "<module> (diag/node.py)"
-    assert first.points / 100 * base.total == pytest.approx(BALLAST, rel=0.03)
+    assert head.total - base.total == pytest.approx(BALLAST, rel=0.01)
+    # The sides' peaks are at different moments, and what the module holds besides differs between these.
+    assert first.points / 100 * base.total == pytest.approx(BALLAST, rel=0.05)
     assert 20e6 < base.total < 200e6
     assert base.unit == head.unit == "bytes"
 
