@@ -45,6 +45,7 @@ async def test_the_stages_of_a_write_add_up(told: tuple[RpcNode, SlowRequests]) 
         await raw.stub.Transaction(
             pb.TxnRequest(if_then=[put_op("table/1")]), metadata=(*raw.token, ("x-request-id", "night-1"))
         )
+    await until_async(lambda: slow.total == 1)
     call = newest(slow)
     assert (call.method, call.key, call.request_id, call.error) == ("Transaction", "table/1", "night-1", None)
     assert list(call.stages) == ["queue", "apply", "fsync", "reply"]
@@ -60,11 +61,13 @@ async def test_what_has_not_the_form_of_an_id_is_told_nowhere(told: tuple[RpcNod
         for given, told_id in (("night-7", "night-7"), ("night shift 7", None), ("n" * 65, None)):
             named = (*raw.token, ("x-request-id", given))
             await raw.stub.Transaction(request, metadata=named)
+            await until_async(lambda: slow.total > 0 and newest(slow).method == "Transaction")
             assert (newest(slow).method, newest(slow).request_id) == ("Transaction", told_id)
             assert [item async for item in raw.stub.KvReadV1(read, metadata=named)]
             await until_async(lambda: newest(slow).method == "KvReadV1")
             assert newest(slow).request_id == told_id
         await raw.stub.Transaction(request, metadata=raw.token)
+        await until_async(lambda: newest(slow).method == "Transaction")
         assert newest(slow).request_id is None
 
 
@@ -87,9 +90,9 @@ async def test_the_first_key_of_each_kind_of_request(told: tuple[RpcNode, SlowRe
         }
         for key, ask in requests.items():
             await ask()
-            assert newest(slow).key == key
+            await until_async(lambda key=key: slow.total > 0 and newest(slow).key == key)  # type: ignore[misc]
         await raw.put("big", b"x" * (1 << 20))
-        assert newest(slow).key == "", "a large request is not read again"
+        await until_async(lambda: newest(slow).key == "")  # a large request is not read again
         assert newest(slow).received > 1 << 20
 
 
@@ -109,8 +112,11 @@ async def test_a_failure_is_told_with_its_status(told: tuple[RpcNode, SlowReques
     async with node.raw() as raw:
         status, _ = await refused(raw.put("k" * 5000))
         assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # A caller may have the answer before the call is told.
+        await until_async(lambda: slow.total == 1)
         assert newest(slow).error == "RESOURCE_EXHAUSTED"
         await refused(raw.bytes_call("Transaction", b"\xff\xff"))
+        await until_async(lambda: slow.total == 2)
         assert (newest(slow).error, newest(slow).key) == ("INVALID_ARGUMENT", "")
 
 
