@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -145,11 +146,15 @@ def _visited(chromium: str, files: Mapping[str, tuple[str, bytes]], directory: P
         def log_message(self, *_: object) -> None:
             """Nothing: the figures are the output."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server,
+        # What the browser leaves goes with it. Its socket there has a path of 107 characters at most.
+        tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as left,
+    ):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
         command = [chromium, *_FLAGS, f"--user-data-dir={directory / 'browser'}", address]
-        environment = {**os.environ, "TMPDIR": str(directory)}  # where it leaves things
+        environment = {**os.environ, "TMPDIR": left}
         with subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
         ) as process:
