@@ -6,6 +6,7 @@ beside ``grpc_api_advertise_address``.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from diag.replication import ClusterStatus, LogId, NodeAddress, SnapshotFacts
@@ -48,7 +49,11 @@ class Views:
         return [self.node(node, status.node) for node in (*status.voters, *status.non_voters)]
 
     def status(self, status: ClusterStatus) -> dict[str, Any]:
-        """``/v1/cluster/status``."""
+        """``/v1/cluster/status``. A node that was taken out follows nobody."""
+        reason = self._removed()
+        if reason is not None:
+            # The last look at the cluster may be older than the removal.
+            status = replace(status, state="Candidate", leader=None)
         this = status.node
         held = status.snapshot
         is_leader = status.state == "Leader"
@@ -77,7 +82,7 @@ class Views:
             "non_voters": [self.node(node, this) for node in status.non_voters],
             "last_seq": status.last_seq,
             **({"etcd": dict(self._etcd())} if self._etcd else {}),
-            **({"removed": reason} if (reason := self._removed()) else {}),
+            **({"removed": reason} if reason is not None else {}),
         }
 
 

@@ -69,6 +69,11 @@ def test_a_node_before_its_first_election_has_no_leader() -> None:
     assert told["replication_lag"] is None
 
 
+def test_a_node_that_was_taken_out_follows_nobody_though_it_last_saw_a_leader() -> None:
+    told = Views("0.1.0", "127.0.0.1:9191", removed=lambda: "stop it").status(FOLLOWER)
+    assert (told["removed"], told["leader"], told["state"]) == ("stop it", None, "Candidate")
+
+
 def test_the_contract_s_status_is_reproduced() -> None:
     assert within(CONTRACT_STATUS, VIEWS.status(FOLLOWER)) == CONTRACT_STATUS
 
