@@ -59,10 +59,21 @@ def _node(directory: Path) -> list[Figure]:
 
 
 def _profiles(directory: Path) -> list[Figure]:
-    from diag.perf import profile_bench, setting_bench, stop_bench
+    from diag.perf import profile_bench
 
-    figures = profile_bench.measure(directory) + setting_bench.measure(directory / "settings")
-    return figures + stop_bench.measure(directory)
+    return profile_bench.measure(directory)
+
+
+def _settings(directory: Path) -> list[Figure]:
+    from diag.perf import setting_bench
+
+    return setting_bench.measure(directory)
+
+
+def _stops(directory: Path) -> list[Figure]:
+    from diag.perf import stop_bench
+
+    return stop_bench.measure(directory)
 
 
 def _truth(directory: Path) -> list[Figure]:
@@ -86,6 +97,8 @@ PARTS: Mapping[str, Part] = {
     "node": _node,
     "cluster": _cluster,
     "profiles": _profiles,
+    "settings": _settings,
+    "stops": _stops,
     "truth": _truth,
     "flamegraph": _flamegraph,
 }

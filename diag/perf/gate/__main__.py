@@ -4,8 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 from rich.console import Console
@@ -46,7 +45,7 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
     What is not committed yet is judged too, and the report says so. DIAG_PERF_INJECT=module.function:0.05
     slows head down by so much, to see whether it is found.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)
@@ -64,10 +63,6 @@ def main(base: str, only: tuple[str, ...], pairs: int, seconds: float, out: Path
         console.print("perf-check: interrupted before anything was measured.", style="red")
         sys.exit(INTERRUPTED)
     sys.exit(found.exit_code)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The same code several times over, some of it slowed down on purpose, ready to be measured side by side."""
 
-import os
 import sys
 from asyncio import Runner
 from collections.abc import Iterator, Mapping
@@ -10,10 +9,10 @@ from typing import Final, NamedTuple
 
 from diag.perf.gate import inject
 from diag.perf.gate.build import Builder
-from diag.perf.gate.hogs import awake
+from diag.perf.gate.cores import shared_out
 from diag.perf.gate.sample import new_runner, prepare
 from diag.perf.gate.source import Repository, Source
-from diag.perf.gate.station import Station, cores
+from diag.perf.gate.station import Station
 
 #: What is slowed down, and the benchmarks that call it once a request.
 FUNCTION: Final = "diag.kv.apply.apply"
@@ -34,17 +33,13 @@ class Arms(NamedTuple):
 def arms(place: Path, shares: Mapping[str, float]) -> Iterator[Arms]:
     """A station of the working tree for each name; ``shares`` are by how much FUNCTION is slowed in it.
 
-    Servers have a core to themselves, and this process with the load another, until the end of the block.
+    Servers have a core, and this process with the load another, until the end of the block.
     """
     repository = Repository(Path.cwd())
     source = repository.working_tree()
     build = Builder(repository, repository.root / _CACHE, Path(sys.executable)).build(source)
-    for_server, for_load = cores()
     with ExitStack() as stack:
-        stack.enter_context(awake())
-        if for_load is not None:
-            stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {for_load})
+        for_server = stack.enter_context(shared_out())
         runner = stack.enter_context(new_runner())
         stations = []
         for number, (name, share) in enumerate(shares.items()):

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-# Each ends with the process that started it, which may be killed.
+from diag.processes.leash import leashed
+
 _HOG = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-core = sys.argv[2]
+import os, sys
+core = sys.argv[1]
 if core:
     os.sched_setaffinity(0, {int(core)})
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-while os.getppid() == int(sys.argv[1]):
+while True:
     sum(range(100_000))
 """
 
@@ -42,7 +42,7 @@ def _hogs(cores: list[str]) -> Iterator[None]:
     """One for each; a core's name keeps it there, at the lowest priority there is."""
     with ExitStack() as stack:
         for core in cores:
-            process = subprocess.Popen([sys.executable, "-S", "-c", _HOG, str(os.getpid()), core])
+            process = subprocess.Popen(leashed([sys.executable, "-S", "-c", _HOG, core]))
             stack.callback(process.wait)
             stack.callback(process.kill)
         yield

@@ -48,8 +48,8 @@ def try_live(share: float, trials: int, beside: int, say: Callable[[str], None])
     shares = {BASE: 0.0, HEAD: share, AGAIN: 0.0}
     with (
         tempfile.TemporaryDirectory(prefix="perf-", dir=fastest_disk()) as place,
+        hogs(beside),  # first, for what is started later is served first
         arms(Path(place), shares) as ready,
-        hogs(beside),
     ):
         for trial in range(trials):
             began = time.monotonic()

@@ -28,9 +28,12 @@ def main(out: Path, seconds: float, with_hogs: int) -> None:
     """Record rounds for so many seconds, in an order of the arms drawn by lot for each slice."""
     shares = {arm: SLOWED.get(arm, 0.0) for arm in ARMS}
     disk = fastest_disk()
-    with tempfile.TemporaryDirectory(prefix="perf-", dir=disk) as place, arms(Path(place), shares) as ready:
-        with hogs(with_hogs):
-            rounds = _rounds(ready, seconds)
+    with (
+        tempfile.TemporaryDirectory(prefix="perf-", dir=disk) as place,
+        hogs(with_hogs),  # first, for what is started later is served first
+        arms(Path(place), shares) as ready,
+    ):
+        rounds = _rounds(ready, seconds)
         commit = ready.source.commit
     about = {
         "made": f"python -m diag.perf.gate.record --seconds {seconds:g} --with-hogs {with_hogs}",

@@ -1,6 +1,5 @@
 """A run from its sources to its report: build both sides, start them, measure, judge."""
 
-import os
 import random
 import tempfile
 import time
@@ -14,12 +13,12 @@ from typing import Final
 from diag.perf import engine
 from diag.perf.gate import inject
 from diag.perf.gate.build import Build, Builder
-from diag.perf.gate.hogs import awake
+from diag.perf.gate.cores import shared_out
 from diag.perf.gate.machine import this_machine
 from diag.perf.gate.result import Report, Result
 from diag.perf.gate.sample import BOOT, UNITS, measure, new_runner, prepare
 from diag.perf.gate.source import Repository
-from diag.perf.gate.station import Station, cores, fastest_disk
+from diag.perf.gate.station import Station, fastest_disk
 from diag.perf.gate.suite import AGAIN, BASE, HEAD, Costs, Crashed, Suite, Watcher
 from diag.perf.gate.why import Explained, explain
 from flamegraph.paired import Plan, Verdict
@@ -125,11 +124,7 @@ class Run:
 
     def _stations(self, base: Build, head: Build, stack: ExitStack) -> dict[str, Station]:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perf-", dir=fastest_disk())))
-        for_server, for_load = cores()
-        stack.enter_context(awake())
-        if for_load is not None:
-            stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
-            os.sched_setaffinity(0, {for_load})
+        for_server = stack.enter_context(shared_out())
         stations = {}
         for label, build, slowed in (
             (BASE, base, ""),

@@ -6,6 +6,7 @@ one of them is slowed down. ``--counts`` tries the counts of instructions.
 """
 
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +126,7 @@ def _live(trials: int, say: Callable[[str], None]) -> Iterator[Figure]:
 @click.option("--counts", is_flag=True, help="Count the instructions of equal and of dearer kernels instead.")
 def main(trials: int | None, recordings: Path, live: bool, counts: bool) -> None:
     """Exit code 0 when all figures are as they must be, 1 when one is not, 2 when it cannot run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_FILE_WIDTH)

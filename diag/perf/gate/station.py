@@ -41,6 +41,7 @@ class Station:
             "PYTHONPATH": str(build.site),
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "DIAG_PERF_PARENT": str(os.getpid()),
             "DIAG_PERF_CORES": "" if core is None else str(core),
             "DIAG_PERF_INJECT": "",
             **environment,
@@ -175,9 +176,3 @@ def peak_bytes(pid: int) -> int:
 def fastest_disk() -> Path | None:
     """Where stations have their directories; None for the system's place of temporary files."""
     return _MEMORY_DISK if os.access(_MEMORY_DISK, os.W_OK) else None
-
-
-def cores() -> tuple[int | None, int | None]:
-    """Where servers run, and where this process with the load does; None where there is only one core."""
-    free = sorted(os.sched_getaffinity(0))
-    return (free[0], free[-1]) if len(free) > 1 else (None, None)

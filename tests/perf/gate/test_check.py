@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,9 @@ def test_a_workload_that_fails_on_head_alone_is_a_failure_and_the_others_go_on(r
     assert results[0]["pairs"] is not None
 
 
-def test_an_interrupt_reports_what_was_measured(repo: Path) -> None:
+@contextmanager
+def after_a_round(repo: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run that would go on for long."""
     (repo / "diag/new.py").write_text("")
     with subprocess.Popen(
         command("--only", "memory at rest", "--pairs", "1000"),
@@ -112,9 +116,33 @@ def test_an_interrupt_reports_what_was_measured(repo: Path) -> None:
             line = run.stdout.readline()
             assert line, lines
             lines.append(line)
+        yield run
+
+
+def servers_of(parent: int) -> list[int]:
+    """Processes that are measured, by whose they are: they carry it in their environment."""
+    own = f"DIAG_PERF_PARENT={parent}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if own in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def test_an_interrupt_reports_what_was_measured(repo: Path) -> None:
+    with after_a_round(repo) as run:
+        assert run.stdout is not None
         os.killpg(run.pid, signal.SIGINT)
         rest = run.stdout.read()
         until(lambda: run.poll() is not None)
     assert run.returncode == 130
     assert "interrupted after" in rest
     assert "memory at rest" in rest
+
+
+def test_a_run_that_is_killed_leaves_no_server(repo: Path) -> None:
+    with after_a_round(repo) as run:
+        until(lambda: bool(servers_of(run.pid)))
+        run.kill()
+        until(lambda: not servers_of(run.pid))
