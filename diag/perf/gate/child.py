@@ -1,8 +1,8 @@
 """The process that is measured: ``python -P child.py serve ...`` runs a side's own ``diag`` package.
 
 Run by its path, so that both sides are started by one program, whether or not their package has this file.
-``DIAG_PERF_PARENT`` is the process with which it ends, even where that is killed. ``DIAG_PERF_CORES`` keeps it
-on those cores, ``DIAG_PERF_INJECT`` slows one function down.
+``DIAG_PERF_PARENT`` is the process with which it ends, even where that is killed.
+``DIAG_PERF_CORES`` keeps it on those cores, ``DIAG_PERF_INJECT`` slows one function down.
 ``DIAG_PERF_MEMRAY`` names the file that takes its allocations from its start on, ``DIAG_PERF_BOOT_PROFILE``
 one for its boot's stacks, ``DIAG_PERF_CALLS`` one for what its functions cost.
 """
