@@ -9,6 +9,7 @@ import click
 import httpx
 from click.core import ParameterSource
 
+from diag.cli.reaching import not_reached
 from diag.errors import ConfigError, InvalidRequest, MetaError, Unavailable
 
 DEFAULT_ADMIN = "127.0.0.1:28101"
@@ -69,15 +70,23 @@ def _remembered(context: click.Context, option: click.Parameter, value: Path | N
     context.meta[f"metadiag.{option.name}"] = value
 
 
-def _tls() -> ssl.SSLContext | bool:
-    """What ``--ca``, ``--cert`` and ``--key`` of the running command make."""
+def tls() -> ssl.SSLContext | bool:
+    """What ``--ca``, ``--cert`` and ``--key`` of the running command make. ConfigError for other files."""
     meta = click.get_current_context().meta
     ca, cert, key = authority(), meta.get("metadiag.cert"), meta.get("metadiag.key")
     if ca is None and cert is None:
         return True
-    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    try:
+        context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    except (ssl.SSLError, OSError):
+        raise ConfigError(f"--ca {ca} cannot be used: it must hold a certificate in PEM") from None
     if cert is not None:
-        context.load_cert_chain(cert, key)
+        try:
+            context.load_cert_chain(cert, key)
+        except (ssl.SSLError, OSError):
+            raise ConfigError(
+                f"--cert {cert} cannot be used: it must hold a certificate in PEM, and its key or --key that"
+            ) from None
     return context
 
 
@@ -115,8 +124,10 @@ def url_of(endpoint: str) -> str:
 
 
 def headers_of(token: str | None) -> dict[str, str]:
-    if token and not token.isascii():
-        raise InvalidRequest("the token has characters that a header cannot carry; it must be ASCII")
+    if token and not (token.isascii() and token.isprintable()):
+        raise InvalidRequest(
+            "the token has characters that a header cannot carry; it must be of printable ASCII, in one line"
+        )
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -132,9 +143,10 @@ def fetch(
     """Ask for a path of the admin API within ``wait`` seconds; MetaError with a sentence when it fails.
 
     ``content`` is the body that is sent.
-    Unavailable when the node cannot be reached, or answers that it or its cluster cannot serve now.
+    Unavailable when the node cannot be reached, or answers that it or its cluster cannot serve now;
+    ConfigError when it may be well and the call is wrong.
     """
-    url = f"{url_of(endpoint)}{path}"
+    url, verify = f"{url_of(endpoint)}{path}", tls()
     try:
         response = httpx.request(
             method,
@@ -142,11 +154,11 @@ def fetch(
             params=params,
             headers=headers_of(token),
             timeout=wait,
-            verify=_tls(),
+            verify=verify,
             content=content,
         )
-    except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as error:
-        raise Unavailable(f"cannot reach {url}: {error}; is the node up, and --endpoint right?") from None
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise not_reached(url, error) from None
     if response.is_error:
         kind = Unavailable if response.status_code in _NOT_NOW else MetaError
         if response.text.strip() == _NO_ROUTE_OF_ETCD:

@@ -7,7 +7,6 @@ import glob
 import os
 import platform
 import signal
-import ssl
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ import httpx
 from diag.bundle.archive import Archive
 from diag.bundle.collect import Answer, Ask, Collection
 from diag.bundle.items import Plan
-from diag.cli.admin_client import admin_options, authority, fetch, headers_of, url_of
+from diag.cli.admin_client import admin_options, fetch, headers_of, tls, url_of
 from diag.cli.kinds import Seconds
 from diag.cli.output import overwrite_option, require_new
 from diag.errors import InvalidRequest, MetaError, NoSpace, NotInTime, Unavailable
@@ -144,9 +143,7 @@ async def _collect(
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    ca = authority()
-    verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca else True
-    async with httpx.AsyncClient(base_url=url_of(endpoint), headers=headers_of(token), verify=verify) as http:
+    async with httpx.AsyncClient(base_url=url_of(endpoint), headers=headers_of(token), verify=tls()) as http:
         collection = Collection(_asker(http), ids, plan, archive, redactor)
         whole = True
         telling = asyncio.create_task(_tell(collection, archive))
