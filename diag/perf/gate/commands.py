@@ -60,7 +60,7 @@ def _launch(command: Sequence[str], output: int) -> str:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_LAUNCH), str(write), *command],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # ends with this process, however that ends
                 stdout=output,
                 stderr=output,
                 pass_fds=(write,),
@@ -73,4 +73,4 @@ def _launch(command: Sequence[str], output: int) -> str:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.communicate()

@@ -1,12 +1,16 @@
 """Runs of two commands: what they are charged, and how they fail."""
 
 import random
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from diag.perf.gate.commands import CPU, MEMORY, UNITS, Commands
 from diag.perf.gate.suite import AGAIN, BASE, HEAD, Crashed
+from tests.polling import until
 
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 
@@ -55,3 +59,23 @@ def test_a_failure_is_told_with_its_words(command: list[str], words: str) -> Non
         commands(["true"], command).measure([BASE, HEAD], UNITS)
     assert failure.value.label == HEAD
     assert failure.value.words.endswith(words)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP])
+def test_what_runs_ends_with_who_measures_it(tmp_path: Path, end: signal.Signals) -> None:
+    left = tmp_path / "left"
+    inner = f"import os, time; open({str(left)!r}, 'w').write(str(os.getpid()) + ' '); time.sleep(1000)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    measuring = [sys.executable, "-m", "diag", "perf", "compare", "--", "true", "---", *PYTHON, outer]
+    with subprocess.Popen(measuring, stdout=subprocess.DEVNULL, cwd=tmp_path) as process:
+        until(lambda: left.exists() and left.read_text().endswith(" "))
+        process.send_signal(end)
+    pid = left.read_text().strip()
+    until(lambda: not running(pid))
+
+
+def running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
