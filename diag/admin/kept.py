@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -19,8 +19,11 @@ from diag.errors import InvalidRequest, MetaError
 from diag.profilers.about import About, checked_key, checked_name
 from diag.profilers.capture import Capture
 from diag.profilers.keeper import Keeper
-from diag.profilers.requests import CPU_BY
+from diag.profilers.requests import CPU_BY, CPU_MODES, HEAP_MODES
 from diag.replication import NodeAddress
+
+#: Each answers a question of its own; another tool's profile, and a trace, have none of them.
+_MODES: Final = frozenset((*CPU_MODES, *HEAP_MODES))
 
 #: An id or a name, and the node that keeps it, None for this one.
 Key = tuple[str, str | None]
@@ -136,11 +139,7 @@ class _Kept:
     async def _compared(self, request: Request, base: Key, new: Key, form: str) -> Response:
         base_about, base_capture = await self._found(request, *base)
         new_about, new_capture = await self._found(request, *new)
-        if base_about.unit != new_about.unit:
-            raise InvalidRequest(
-                f"{base[0]} is in {base_about.unit} and {new[0]} in {new_about.unit}; "
-                "compare profiles of one unit."
-            )
+        _require_alike((base[0], base_about), (new[0], new_about))
         caption = kept_views.comparison(base_about, new_about)
         body = await self._renderer.draw(new_capture.folded, caption, form, base_capture.folded)
         if form == "json":
@@ -160,6 +159,22 @@ class _Kept:
 def _of_node(node: NodeAddress, result: Any) -> dict[str, Any]:
     about = {"id": node.node_id, "name": node.name}
     return about | ({"error": str(result)} if isinstance(result, MetaError) else {"profiles": result})
+
+
+def _require_alike(base: tuple[str, About], new: tuple[str, About]) -> None:
+    """Refuse what counts different things: the difference would be no function's growth."""
+    (base_key, base_about), (new_key, new_about) = base, new
+    if base_about.unit != new_about.unit:
+        raise InvalidRequest(
+            f"{base_key} is in {base_about.unit} and {new_key} in {new_about.unit}; "
+            "compare profiles of one unit."
+        )
+    modes = {base_about.mode, new_about.mode}
+    if len(modes) > 1 and modes <= _MODES:
+        raise InvalidRequest(
+            f"{base_key} is of mode {base_about.mode} and {new_key} of mode {new_about.mode}; "
+            "compare profiles of one mode."
+        )
 
 
 def _called(about: About) -> str:

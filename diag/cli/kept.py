@@ -17,7 +17,19 @@ from diag.cli.output import FORMS, form_for, output_option, write
 from diag.cli.tables import aligned
 
 _ROUTE = "/debug/profiles"
-_HEADINGS = ("ID", "NAME", "KIND", "WHEN", "SECONDS", "RATE", "SAMPLES", "ENGINE", "REQUESTS", "STATE")
+_HEADINGS = (
+    "ID",
+    "NAME",
+    "KIND",
+    "MODE",
+    "WHEN",
+    "SECONDS",
+    "RATE",
+    "SAMPLES",
+    "ENGINE",
+    "REQUESTS",
+    "STATE",
+)
 _COMPARED = ("svg", "html", "text", "json")
 _KINDS = ("cpu", "heap", "trace")
 _DRAWN_SECONDS = 120.0
@@ -176,6 +188,7 @@ def _words(profile: Mapping[str, Any]) -> list[str]:
         profile["id"],
         profile.get("name"),
         profile.get("kind"),
+        profile.get("mode"),
         (profile.get("when") or "")[:19],
         _short(profile.get("seconds")),
         _short(profile.get("rate")),

@@ -181,6 +181,16 @@ async def test_profiles_of_two_units_are_not_compared(node: Served) -> None:
     assert "one unit" in response.text
 
 
+async def test_profiles_of_two_modes_are_not_compared(node: Served) -> None:
+    for mode in ("cpu", "wall"):
+        await node.http.get(CPU, params={"seconds": "0.2", "mode": mode, "name": mode})
+    response = await node.http.get(f"{KEPT}/cpu/diff/wall")
+    assert response.status_code == 400
+    assert "cpu is of mode cpu and wall of mode wall; compare profiles of one mode" in response.text
+    await bring(node, b"a 1\n", name="brought")
+    assert (await node.http.get(f"{KEPT}/cpu/diff/brought")).status_code == 200
+
+
 async def test_empty_profiles_can_be_compared(node: Served) -> None:
     await bring(node, b"\n", name="empty")
     for form in ("svg", "text", "json", "html"):

@@ -44,6 +44,7 @@ def test_none_kept_is_a_heading_alone(run: Run) -> None:
         "ID",
         "NAME",
         "KIND",
+        "MODE",
         "WHEN",
         "SECONDS",
         "RATE",
