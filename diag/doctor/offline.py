@@ -1,15 +1,18 @@
 """What a stopped node's directory holds, looked at without changing anything in it."""
 
+import errno
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from diag.doctor.facts import Disk
-from diag.errors import DirectoryInUse, MetaError, StoreError
+from diag.errors import DirectoryInUse, Forbidden, MetaError, StoreError
 from diag.kv import boot
 from diag.kv.directory import DATA_DIR, ETCD_DIR, SNAPSHOT_DIR
 from diag.kv.reading import ReadTxn
-from diag.kv.snapshot import SnapshotInfo, SnapshotStore, open_snapshot
+from diag.kv.snapshot import SnapshotInfo, SnapshotStore, open_in_place
 from diag.kv.store import Store
 from diag.replication import etcd_process
 from diag.replication.ledger import Ledger
@@ -62,7 +65,11 @@ class DirectoryFacts(NamedTuple):
 
 
 def directory_facts(raft_dir: Path) -> DirectoryFacts:
-    """Read all of it once; snapshots are read through, to compare them with their hashes."""
+    """Read all of it once; snapshots are read through, to compare them with their hashes.
+
+    Forbidden where something in it may not be read: it would look damaged.
+    """
+    _require_readable(raft_dir)
     data = raft_dir / DATA_DIR
     if not data.is_dir():
         return DirectoryFacts(str(raft_dir), exists=False)
@@ -82,6 +89,34 @@ def directory_facts(raft_dir: Path) -> DirectoryFacts:
         facts = facts._replace(fault=fault)
     member, member_fault = _member(raft_dir / ETCD_DIR)
     return facts._replace(snapshots=_snapshots(raft_dir / SNAPSHOT_DIR), etcd=member, etcd_fault=member_fault)
+
+
+def _require_readable(raft_dir: Path) -> None:
+    try:
+        for path in _looked_at(raft_dir):
+            if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+                raise PermissionError(errno.EACCES, "no right to read it", str(path))
+    except PermissionError as error:
+        raise Forbidden(
+            f"{error.filename} may not be read by this user; look as the node's user, or as root."
+        ) from None
+
+
+def _looked_at(raft_dir: Path) -> Iterator[Path]:
+    """What is there, each before what it holds; of the log's member its own directory alone."""
+    yield from _present(raft_dir)
+    for name in (DATA_DIR, SNAPSHOT_DIR, ETCD_DIR):
+        for held in _present(raft_dir / name):
+            yield held
+            yield from sorted(held.iterdir())
+    for snapshot in sorted((raft_dir / SNAPSHOT_DIR).glob("[!.]*")):
+        if snapshot.is_dir():
+            yield from sorted(snapshot.iterdir())
+
+
+def _present(path: Path) -> Iterator[Path]:
+    if path.exists():
+        yield path
 
 
 def _state_of(data: Path) -> State:
@@ -105,7 +140,7 @@ def _snapshots(root: Path) -> tuple[SnapshotFound, ...]:
 
 def _looked_into(info: SnapshotInfo) -> SnapshotFound:
     try:
-        with open_snapshot(info.path) as store, store.read() as txn:
+        with open_in_place(info.path) as store, store.read() as txn:
             return SnapshotFound(info.path.name, info.index, _state(store.node_id, txn), None)
     except StoreError as fault:
         return SnapshotFound(info.path.name, info.index, None, str(fault))

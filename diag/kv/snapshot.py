@@ -176,16 +176,26 @@ class SnapshotStore:
 
 def open_snapshot(path: Path) -> Store:
     """A snapshot directory as a read-only store, verified first; close it. Raises ``Damaged``."""
-    info = _read_facts(path)
-    if info is None:
-        raise Damaged(f"{path} holds no readable {_FACTS}; it is not a whole snapshot. Use another one.")
-    _verify(info)
+    _require_whole(path)
     # The engine maps a file once a process, so every opening gets its own copy, which
     # vanishes with it. Where the file system can share blocks the copy is free.
     with directory.explained(path), tempfile.TemporaryDirectory(prefix=_MAKING, dir=path.parent) as private:
         for name in (directory.DATA, directory.FORMAT):
             shutil.copyfile(path / name, Path(private) / name)
         return Store.open(Path(private), readonly=True)
+
+
+def open_in_place(path: Path) -> Store:
+    """The same where nothing may be written, for a process that opens it no second time meanwhile."""
+    _require_whole(path)
+    return Store.open(path, readonly=True)
+
+
+def _require_whole(path: Path) -> None:
+    info = _read_facts(path)
+    if info is None:
+        raise Damaged(f"{path} holds no readable {_FACTS}; it is not a whole snapshot. Use another one.")
+    _verify(info)
 
 
 def _read_facts(path: Path) -> SnapshotInfo | None:

@@ -4,7 +4,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from diag.cli import main
 from diag.doctor.finding import Finding
 from diag.doctor.offline import directory_facts
 from diag.doctor.rules.directory import DIRECTORY_RULES, examine_directory
+from diag.errors import MetaError
 from diag.kv import boot
 from diag.kv.directory import DATA, DATA_DIR, ETCD_DIR, FORMAT, SNAPSHOT_DIR
 from diag.kv.snapshot import SnapshotInfo, SnapshotStore
@@ -66,6 +68,59 @@ def test_a_whole_one_has_nothing_and_stays_as_it_is(whole: Path) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file())
     assert findings(whole) == {}
     assert sorted((path, path.stat().st_mtime_ns) for path in whole.rglob("*") if path.is_file()) == before
+
+
+def as_nobody(look: Callable[[], str]) -> str:
+    """What it says to a user who owns nothing."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        said = "died"
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            said = look()
+        except MetaError as error:
+            said = f"{type(error).__name__}: {error}"
+        finally:
+            os.write(write, said.encode())
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as told:
+        said = told.read()
+    os.waitpid(pid, 0)
+    return said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(
+    "closed", ["", DATA_DIR, f"{DATA_DIR}/{DATA}", SNAPSHOT_DIR, f"{SNAPSHOT_DIR}/*/{DATA}"]
+)
+def test_what_may_not_be_read_is_not_called_damaged(whole: Path, closed: str) -> None:
+    with open_to_all(whole) as place:
+        (path,) = place.glob(closed) if closed else [place]
+        path.chmod(0)
+        said = as_nobody(lambda: str(sorted(findings(place))))
+        assert said == f"Forbidden: {path} may not be read by this user; look as the node's user, or as root."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_only_read_finds_a_whole_one_whole(whole: Path) -> None:
+    with open_to_all(whole) as place:
+        assert as_nobody(lambda: str(sorted(findings(place)))) == "[]"
+        assert not list(place.rglob(".making-*"))
+
+
+@contextlib.contextmanager
+def open_to_all(raft_dir: Path) -> Iterator[Path]:
+    """A copy where everybody can come to, and read but not write."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        copied = Path(shutil.copytree(raft_dir, Path(place) / "raft"))
+        for path in (copied, *copied.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield copied
 
 
 def test_an_empty_store_has_nothing(tmp_path: Path) -> None:
