@@ -3,6 +3,7 @@ import io
 import marshal
 import profile as slow_profile
 import pstats
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -34,11 +35,12 @@ def function(name: str) -> tuple[str, int, str]:
 def graph(edges: dict[tuple[str, str], tuple[float, float]], roots: dict[str, tuple[float, float]]) -> Table:
     """Statistics of calls, each with its own time and its whole time, in seconds."""
     names = sorted({name for edge in edges for name in edge} | set(roots))
+    called_by: defaultdict[str, dict[tuple[str, int, str], tuple[int, int, float, float]]] = defaultdict(dict)
+    for (caller, callee), spent in edges.items():
+        called_by[callee][function(caller)] = (1, 1, *spent)
     table: Table = {}
     for name in names:
-        callers = {
-            function(caller): (1, 1, *times) for (caller, callee), times in edges.items() if callee == name
-        }
+        callers = called_by[name]
         times = [(own, whole) for _, _, own, whole in callers.values()] + [roots.get(name, (0.0, 0.0))]
         own, whole = (sum(column) for column in zip(*times, strict=True))
         table[function(name)] = (1, 1, own, whole, callers)
