@@ -27,6 +27,7 @@
     │   ├── Damaged
     │   └── NoSpace
     └── ProfilerError            a profile could not be taken
+        ├── ProfilerTooSlow      it was not read or drawn in the time for that
         ├── ProfilerMissing      its package is not installed
         └── ProfilerDenied       the system does not permit it
 
@@ -208,6 +209,13 @@ class NoSpace(StoreError):
 
 class ProfilerError(MetaError):
     """The profiler ran and failed; the message carries what it said."""
+
+
+class ProfilerTooSlow(ProfilerError):
+    """The profile is there, but too large to be read or drawn in time; the message says what to ask for."""
+
+    http_status = 504
+    grpc_status = "DEADLINE_EXCEEDED"
 
 
 class ProfilerMissing(ProfilerError):

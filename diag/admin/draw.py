@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from diag.admin.drawing import Caption, made
-from diag.errors import ProfilerError, Unavailable
+from diag.errors import ProfilerTooSlow, Unavailable
 from diag.profilers.child import run_module
 from diag.profilers.scratch import filled_scratch
 from diag.profilers.work import in_thread
@@ -23,6 +23,14 @@ from diag.profilers.work import in_thread
 IN_PROCESS_BYTES = 200_000
 #: As many processes at a time leave a node's machine room to serve.
 _AT_ONCE: Final = 3
+_INSTEAD: Final = (
+    "ask for format=folded, which needs no drawing, or for less: fewer seconds, a lower frequency, a shorter "
+    "interval"
+)
+_INSTEAD_COMPARED: Final = (
+    "fetch each of the two with format=folded, which needs no drawing, and compare them with `flamegraph "
+    "diff`, or compare less: shorter profiles or intervals"
+)
 
 
 class Renderer:
@@ -43,7 +51,7 @@ class Renderer:
         """The picture, or another form of ``made``; with ``base``, compared to those stacks.
 
         Cancelling ends a child that draws it. Unavailable when no turn came, NoSpace without room for the
-        stacks, ProfilerError when it cannot be drawn or takes too long.
+        stacks, ProfilerError when it cannot be drawn, ProfilerTooSlow when that takes too long.
         """
         size = len(folded) + len(base or b"")
         if size <= IN_PROCESS_BYTES:
@@ -53,9 +61,9 @@ class Renderer:
                 async with asyncio.timeout(self._seconds):
                     return await in_thread("profile-draw", partial(_elsewhere, folded, caption, form, base))
             except TimeoutError:
-                raise ProfilerError(
-                    f"The profile, {size} bytes of stacks, was not drawn within {self._seconds:g} s and was "
-                    "given up; ask for format=folded, which needs no drawing."
+                raise ProfilerTooSlow(
+                    f"The profile, {size:,} bytes of stacks, was not drawn within {self._seconds:g} s and was "
+                    f"given up; {_INSTEAD if base is None else _INSTEAD_COMPARED}."
                 ) from None
 
     @contextlib.asynccontextmanager

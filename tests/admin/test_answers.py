@@ -13,7 +13,7 @@ import pytest
 from diag.admin.answers import answer, measured
 from diag.admin.draw import IN_PROCESS_BYTES, Renderer
 from diag.admin.drawing import Caption, made
-from diag.errors import NoSpace, ProfilerError, Unavailable
+from diag.errors import NoSpace, ProfilerError, ProfilerTooSlow, Unavailable
 from diag.profilers.capture import Capture
 from tests.limits import files_up_to
 from tests.polling import until_async
@@ -209,9 +209,17 @@ async def test_who_gets_no_turn_to_draw_hears_so() -> None:
 @needs_proc
 async def test_a_drawing_that_takes_too_long_is_given_up() -> None:
     before = children()
-    with pytest.raises(ProfilerError, match=r"not drawn within 0.01 s.*format=folded"):
+    with pytest.raises(ProfilerTooSlow, match=r"not drawn within 0.01 s.*format=folded") as told:
         await Renderer(seconds=0.01).draw(large(), Caption("Title", "", (), "samples"))
+    assert (told.value.http_status, told.value.grpc_status) == (504, "DEADLINE_EXCEEDED")
+    assert "fewer seconds" in str(told.value)
     assert not children() - before
+
+
+@pytest.mark.anyio
+async def test_a_comparison_that_takes_too_long_says_how_to_compare_without_the_node() -> None:
+    with pytest.raises(ProfilerTooSlow, match=r"each of the two with format=folded.*`flamegraph diff`"):
+        await Renderer(seconds=0.01).draw(large(), Caption("Title", "", (), "samples"), "svg", large())
 
 
 @pytest.mark.anyio
