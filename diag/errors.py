@@ -14,6 +14,7 @@
     │   └── ProfilerBusy         another profile holds the hooks
     ├── NotLeader
     ├── Unavailable              stopping, starting, or out of a resource
+    │   ├── NoTurn           as much of this work as may be done at a time is being done
     │   ├── WatcherTooSlow
     │   ├── NotInTime            it goes on, but the caller's time is up
     │   ├── LogWatchCancelled    etcd ended one watch and said why
@@ -141,6 +142,14 @@ class Unavailable(MetaError):
 
     http_status = 503
     grpc_status = "UNAVAILABLE"
+
+
+class NoTurn(Unavailable):
+    """Others have all the turns for such work; ``retry_after`` is in seconds."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class WatcherTooSlow(Unavailable):

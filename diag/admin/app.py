@@ -51,6 +51,7 @@ from diag.admin.views import Views
 from diag.doctor.self_report import SelfReport
 from diag.metrics.history import History
 from diag.metrics.slow import SlowRequests
+from diag.profilers.apart import Apart
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -63,9 +64,10 @@ from diag.replication import Membership, OrderedLog, Peers
 class Parts:
     """What the routes read and act on. All are used on the event loop that serves the app.
 
-    ``redactor`` takes secrets out of texts, and ``logs`` are the files there are, by whose they are.
-    ``live`` must be closed before the server stops. ``peers``, ``membership`` and ``etcd``, facts of the
-    node's etcd member for its status, stand with an engine that has them.
+    ``apart`` is the keeper's too: all large profiles take their turns there. ``redactor`` takes secrets out
+    of texts, and ``logs`` are the files there are, by whose they are. ``live`` must be closed before the
+    server stops. ``peers``, ``membership`` and ``etcd``, facts of the node's etcd member for its status,
+    stand with an engine that has them.
     """
 
     log: OrderedLog
@@ -73,6 +75,7 @@ class Parts:
     profilers: Profilers
     profile_lock: ProfileLock
     keeper: Keeper
+    apart: Apart
     windows: Windows
     history: History
     live: Live
@@ -114,7 +117,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(ResponseHeaders)
     own = Tunnel(app)
     views = Views(parts.version, parts.grpc_address, parts.etcd, parts.removed)
-    relay, renderer, site = Relay(parts.log, parts.peers), Renderer(), Site()
+    relay, renderer, site = Relay(parts.log, parts.peers), Renderer(parts.apart), Site()
     app.include_router(health.router(parts.checks))
     app.include_router(login.router(parts.guard, site))
     app.include_router(cluster.router(parts.log, views, parts.registry, parts.config_text, relay))
@@ -122,7 +125,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(members.router(parts.log, parts.membership))
     app.include_router(profiles.router(parts.profilers, parts.keeper, relay, renderer))
     starts = Starts(background)
-    app.include_router(ranges.router(parts.windows, relay, renderer))
+    app.include_router(ranges.router(parts.windows, relay, renderer, parts.apart))
     app.include_router(kept.router(parts.keeper, starts, relay, renderer))
     app.include_router(kept_changes.router(parts.profilers, parts.keeper, starts, relay))
     app.include_router(operation.router(parts.log, parts.profilers, parts.keeper, relay, renderer))

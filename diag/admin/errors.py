@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from diag.admin.response_headers import complete
-from diag.errors import MetaError, ProfilerBusy, TooManyTries, Unauthenticated
+from diag.errors import MetaError, NoTurn, ProfilerBusy, TooManyTries, Unauthenticated
 from diag.logs.request_id import current_request
 
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -33,7 +33,7 @@ async def _meta_error(request: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="metadiag"'
-    if isinstance(error, ProfilerBusy | TooManyTries):
+    if isinstance(error, NoTurn | ProfilerBusy | TooManyTries):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return _text(request, str(error), status, headers)
 

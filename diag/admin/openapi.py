@@ -165,6 +165,8 @@ _REFUSALS: Final = {
     "404": "There is no such thing, or this node does not lead.",
     "409": "Another profile runs, or the cluster is not in the state for it.",
     "429": "Too many wrong tokens came from there; Retry-After says when the next is looked at.",
+    "503": "The node cannot serve this now; where it has no turn for it, Retry-After says when to ask again.",
+    "504": "It was not done in the time for that; the text says what to ask for instead.",
 }
 
 

@@ -19,20 +19,20 @@ from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.relay import PARAMETERS, Relay, plain
 from diag.errors import InvalidRequest, NotFound
 from diag.profilers.about import About, moment
+from diag.profilers.apart import Apart
 from diag.profilers.capture import Capture
 from diag.profilers.coverage import Coverage, covered
 from diag.profilers.merge import Job, merge_files
 from diag.profilers.requests import CPU_BY
 from diag.profilers.windows import Window, Windows
-from diag.profilers.work import in_thread
 
 _DEFAULT_FROM: Final = "-15m"
 _NAMES: Final = ("from", "to", "diff_from", "diff_to", "format", "by", "kind")
 
 
-def router(windows: Windows, relay: Relay, renderer: Renderer) -> APIRouter:
+def router(windows: Windows, relay: Relay, renderer: Renderer, apart: Apart) -> APIRouter:
     """What only reads. Its path must be known before ``/debug/profiles/{key}``."""
-    ranges = _Ranges(windows, relay, renderer)
+    ranges = _Ranges(windows, relay, renderer, apart)
     routes = APIRouter()
     routes.add_api_route("/debug/profiles/range", ranges.get, methods=READ, response_model=None)
     return routes
@@ -44,10 +44,11 @@ class _Interval(NamedTuple):
 
 
 class _Ranges:
-    def __init__(self, windows: Windows, relay: Relay, renderer: Renderer) -> None:
+    def __init__(self, windows: Windows, relay: Relay, renderer: Renderer, apart: Apart) -> None:
         self._windows = windows
         self._relay = relay
         self._renderer = renderer
+        self._apart = apart
 
     async def get(self, request: Request) -> Response:
         params = queries.only(request, [*_NAMES, *PARAMETERS])
@@ -134,7 +135,12 @@ class _Ranges:
         if coverage.running is not None and coverage.running[0].id in scales:
             folded, scale = coverage.running[1], scales.pop(coverage.running[0].id)
         job = Job({str(self._windows.path(id_)): scale for id_, scale in scales.items()}, by, scale)
-        merged = await in_thread("profile-merge", partial(merge_files, job, running=folded))
+        merged = await self._apart.run(
+            "profile-merge",
+            partial(merge_files, job, running=folded),
+            undone=f"The {len(coverage.windows)} windows of the interval were not added up",
+            instead="ask for a shorter interval",
+        )
         if len(merged.damaged) == len(coverage.windows):
             raise NotFound(f"All windows of the interval are damaged: {', '.join(merged.damaged)}.")
         coverage = coverage.without(merged.damaged)

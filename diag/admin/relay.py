@@ -23,7 +23,15 @@ from diag.admin.heartbeat import ALIVE_SECONDS, while_alive
 from diag.admin.presence import CLIENT_GONE, while_present
 from diag.admin.roles import CALLER, Caller, Role
 from diag.admin.tunnel import OF_A_PEER, vouch
-from diag.errors import InvalidRequest, MetaError, NotFound, NotInTime, ProfilerBusy, Unavailable
+from diag.errors import (
+    InvalidRequest,
+    MetaError,
+    NotFound,
+    NotInTime,
+    NoTurn,
+    ProfilerBusy,
+    Unavailable,
+)
 from diag.logs.request_id import HEADER, current_request
 from diag.replication import Answer, NodeAddress, OrderedLog, Peers, Question
 
@@ -131,7 +139,8 @@ class Relay:
         """The whole answer within ``within`` seconds.
 
         One that is an error is raised: what is not there as NotFound, a profiler that is taken as
-        ProfilerBusy, the rest as Unavailable.
+        ProfilerBusy, a node without a turn as NoTurn, what took it too long as NotInTime, the rest as
+        Unavailable.
         """
         # What answers HEAD has no body to hear.
         return await self._bounded(node, self._heard(node, question._replace(method="GET")), within)
@@ -260,6 +269,10 @@ def _refusal(answer: Answer, sentence: str) -> MetaError:
     after = answer.headers.get("retry-after")
     if answer.status == ProfilerBusy.http_status and after is not None:
         return ProfilerBusy(sentence, float(after))
+    if answer.status == NoTurn.http_status and after is not None:
+        return NoTurn(sentence, float(after))
+    if answer.status == NotInTime.http_status:
+        return NotInTime(sentence)
     return NotFound(sentence) if answer.status == NotFound.http_status else Unavailable(sentence)
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from diag.errors import Conflict, InvalidRequest, MetaError, ProfilerError
+from diag.errors import Conflict, InvalidRequest, MetaError, ProfilerError, ProfilerTooSlow
 from diag.profilers import repack
 from diag.profilers.about import About, Load, new_id
+from diag.profilers.apart import Apart
 from diag.profilers.capture import Capture
 from diag.profilers.child import run_module
 from diag.profilers.labels import LABEL, LABELS
@@ -39,18 +40,26 @@ def _unknown(_seconds: float) -> Load:
 
 class Keeper:
     """``node_id`` and ``version`` stand in every account; ``load`` counts what the service has done so far.
-    It is told of how many seconds the event loop's worst lag is wanted.
+    It is told of how many seconds the event loop's worst lag is wanted. Large profiles are packed and read
+    ``apart``.
 
     Await its methods on the event loop; their errors are those of ``Shelf``.
     """
 
     def __init__(
-        self, shelf: Shelf, *, node_id: int, version: str, load: Callable[[float], Load] = _unknown
+        self,
+        shelf: Shelf,
+        *,
+        node_id: int,
+        version: str,
+        load: Callable[[float], Load] = _unknown,
+        apart: Apart | None = None,
     ) -> None:
         self._shelf = shelf
         self._node_id = node_id
         self._version = version
         self._load = load
+        self._apart = apart or Apart()
 
     @property
     def shelf(self) -> Shelf:
@@ -109,7 +118,8 @@ class Keeper:
         about = self.account(capture, before, name=name, nodes=nodes, id_=id_, after=after)
         about = replace(about, trigger=trigger)
         try:
-            kept = await in_thread("profile-keep", partial(self._keep, about, capture))
+            packed = await self._packed(about, capture)
+            kept = await in_thread("profile-keep", lambda _stop: self._shelf.add(about, packed))
         except MetaError as error:
             return Kept(None, str(error))
         except Exception as error:  # noqa: BLE001 - the profile is there, and is answered all the same
@@ -121,7 +131,12 @@ class Keeper:
 
     async def bring(self, data: bytes, name: str | None, unit: str | None) -> About:
         """Keep a profile that was taken elsewhere. InvalidRequest when it is none."""
-        facts, packed = await in_thread("profile-bring", partial(_take, data, unit))
+        facts, packed = await self._apart.run(
+            "profile-bring",
+            partial(_take, data, unit),
+            undone=f"The profile, {len(data):,} bytes, was not read",
+            instead="send a smaller one: fewer seconds, a lower frequency, or without its rarest stacks",
+        )
         about = About(
             id=new_id(time.time()),
             name=name,
@@ -168,7 +183,9 @@ class Keeper:
                 f"The samples of {key} do not say which request was served; take one with by=request."
             )
         try:
-            folded = await in_thread("profile-unpack", partial(_unpack, data, LABEL if by_request else ""))
+            folded = await self._unpacked(data, LABEL if by_request else "")
+        except ProfilerTooSlow:
+            raise
         except ProfilerError as error:
             raise self._shelf.damaged(about.id, str(error)) from None
         return about, about.capture(folded)
@@ -181,22 +198,35 @@ class Keeper:
         """Forget it; its id."""
         return await asyncio.to_thread(self._shelf.remove, key)
 
-    def _keep(self, about: About, capture: Capture, stop: threading.Event) -> About:
+    async def _packed(self, about: About, capture: Capture) -> bytes:
         folded, metadata = capture.labelled or capture.folded, capture.metadata()
         if about.labels:
             metadata["labels"] = ",".join(about.labels)
         if len(folded) <= repack.IN_PROCESS_BYTES:
-            packed = repack.packed(folded, about.unit, metadata)
-        else:
-            packed = _child(folded, "pack", json.dumps({"unit": about.unit, "metadata": metadata}), stop)
-        return self._shelf.add(about, packed)
+            return await asyncio.to_thread(repack.packed, folded, about.unit, metadata)
+        argument = json.dumps({"unit": about.unit, "metadata": metadata})
+        return await self._apart.run(
+            "profile-pack",
+            partial(_child, folded, "pack", argument),
+            undone=f"The profile, {len(folded):,} bytes of stacks, was not packed",
+            instead="take a shorter one",
+            patient=True,
+        )
+
+    async def _unpacked(self, data: bytes, label: str) -> bytes:
+        if len(data) <= repack.IN_PROCESS_PACKED:
+            return await asyncio.to_thread(_unpacked_here, data, label)
+        return await self._apart.run(
+            "profile-unpack",
+            partial(_child, data, "unpack", label),
+            undone=f"The kept profile, {len(data):,} bytes of pprof, was not read",
+            instead="fetch it with format=pprof, as which it is kept, and draw that with `flamegraph render`",
+        )
 
 
-def _unpack(data: bytes, label: str, stop: threading.Event) -> bytes:
+def _unpacked_here(data: bytes, label: str) -> bytes:
     from flamegraph.errors import FlamegraphError
 
-    if len(data) > repack.IN_PROCESS_PACKED:
-        return _child(data, "unpack", label, stop)
     try:
         return repack.unpacked(data, label)
     except FlamegraphError as error:

@@ -22,6 +22,7 @@ from diag.kv.apply import KNOWN_FEATURES
 from diag.metrics.collector import node_registry
 from diag.metrics.history import History
 from diag.metrics.peers import etcd_figures, peer_traffic
+from diag.profilers.apart import Apart
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -43,6 +44,7 @@ class Work:
     live: Live
     lock: ProfileLock
     profilers: Profilers
+    apart: Apart
     keeper: Keeper
     windows: Windows
     always: Always
@@ -51,14 +53,15 @@ class Work:
 def work_of(inside: Inside) -> Work:
     """Of this node."""
     config, metrics, lag = inside.config, inside.metrics, inside.lag
-    lock, turns = ProfileLock(), Turns()
-    keeper, windows = _keeper(inside), _windows(config)
+    lock, turns, apart = ProfileLock(), Turns(), Apart()
+    keeper, windows = _keeper(inside, apart), _windows(config)
     return Work(
         history=History(metrics, lag),
         course=course_of(inside.cluster),
         live=Live(),
         lock=lock,
         profilers=Profilers(lock, turns=turns, life=inside.life),
+        apart=apart,
         keeper=keeper,
         windows=windows,
         always=Always(config.profiling, windows, turns, keeper, metrics, lag),
@@ -75,6 +78,7 @@ def admin_app(inside: Inside, work: Work, grpc_address: str) -> FastAPI:
         profilers=work.profilers,
         profile_lock=work.lock,
         keeper=work.keeper,
+        apart=work.apart,
         windows=work.windows,
         history=work.history,
         live=work.live,
@@ -119,11 +123,12 @@ def _registry(inside: Inside, always: Always) -> CollectorRegistry:
     )
 
 
-def _keeper(inside: Inside) -> Keeper:
+def _keeper(inside: Inside, apart: Apart) -> Keeper:
     raft, limits = inside.config.raft_config, inside.config.profiling
     shelf = Shelf(raft.raft_dir / PROFILES_DIR, limits.keep_count, limits.keep_bytes)
     shelf.clean()
-    return Keeper(shelf, node_id=raft.id, version=version(), load=load_of(inside.metrics, inside.lag))
+    load = load_of(inside.metrics, inside.lag)
+    return Keeper(shelf, node_id=raft.id, version=version(), load=load, apart=apart)
 
 
 def _windows(config: Config) -> Windows:

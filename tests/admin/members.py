@@ -13,6 +13,7 @@ from pathlib import Path
 from diag.admin.guard import Guard
 from diag.admin.tunnel import Tunnel
 from diag.errors import Conflict, NotFound, NotLeader, Unavailable
+from diag.profilers.apart import Apart
 from diag.replication import (
     Answer,
     ClusterStatus,
@@ -123,7 +124,11 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def three_nodes(directory: Path, guards: Mapping[int, Guard] | None = None) -> AsyncIterator[Cluster]:
+async def three_nodes(
+    directory: Path,
+    guards: Mapping[int, Guard] | None = None,
+    aparts: Mapping[int, Apart] | None = None,
+) -> AsyncIterator[Cluster]:
     cluster = Cluster({}, TunnelPeers(), TwoOrMore())
     async with contextlib.AsyncExitStack() as running:
         for node_id, address in ADDRESSES.items():
@@ -135,6 +140,7 @@ async def three_nodes(directory: Path, guards: Mapping[int, Guard] | None = None
                     peers=cluster.peers,
                     membership=cluster.membership,
                     guard=(guards or {}).get(node_id),
+                    apart=(aparts or {}).get(node_id),
                 )
             )
             cluster.peers.tunnels[node_id] = Tunnel(cluster.nodes[node_id].app)

@@ -28,6 +28,7 @@ from diag.metrics.history import History
 from diag.metrics.lag import LoopLag
 from diag.metrics.registry import Metrics
 from diag.metrics.slow import SlowRequests
+from diag.profilers.apart import Apart
 from diag.profilers.hub import Profilers
 from diag.profilers.keeper import Keeper
 from diag.profilers.lock import ProfileLock
@@ -79,6 +80,7 @@ async def serving(
     keep_count: int = 200,
     keep_bytes: int = 64 << 20,
     guard: Guard | None = None,
+    apart: Apart | None = None,
 ) -> AsyncIterator[Served]:
     """A node at ``directory`` with a log of ``kind``."""
     store = Store.open(directory / "store")
@@ -95,13 +97,14 @@ async def serving(
     shelf.clean()
     windows = Windows(directory / WINDOWS_DIR, 24, 64 << 20)
     windows.load()
-    slow = SlowRequests(0.1)
+    slow, apart = SlowRequests(0.1), apart or Apart()
     parts = Parts(
         log=log,
         registry=node_registry(log, metrics, lag, "0.1.0", "abcdef"),
         profilers=profilers,
         profile_lock=lock,
-        keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag)),
+        keeper=Keeper(shelf, node_id=node.node_id, version="0.1.0", load=load_of(metrics, lag), apart=apart),
+        apart=apart,
         windows=windows,
         history=history,
         live=live,

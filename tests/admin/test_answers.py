@@ -14,6 +14,7 @@ from diag.admin.answers import answer, measured
 from diag.admin.draw import IN_PROCESS_BYTES, Renderer
 from diag.admin.drawing import Caption, made
 from diag.errors import NoSpace, ProfilerError, ProfilerTooSlow, Unavailable
+from diag.profilers.apart import Apart
 from diag.profilers.capture import Capture
 from tests.limits import files_up_to
 from tests.polling import until_async
@@ -194,7 +195,7 @@ async def test_cancelling_ends_the_child() -> None:
 @pytest.mark.anyio
 @needs_proc
 async def test_who_gets_no_turn_to_draw_hears_so() -> None:
-    renderer, before = Renderer(at_once=1, patience=0.2), children()
+    renderer, before = Renderer(Apart(at_once=1, patience=0.2)), children()
     first = await begun(renderer)
     with pytest.raises(Unavailable, match=r"1 large profiles? at a time.*within 0.2 s"):
         await renderer.draw(large(), Caption("Title", "", (), "samples"))
@@ -210,7 +211,7 @@ async def test_who_gets_no_turn_to_draw_hears_so() -> None:
 async def test_a_drawing_that_takes_too_long_is_given_up() -> None:
     before = children()
     with pytest.raises(ProfilerTooSlow, match=r"not drawn within 0.01 s.*format=folded") as told:
-        await Renderer(seconds=0.01).draw(large(), Caption("Title", "", (), "samples"))
+        await Renderer(Apart(seconds=0.01)).draw(large(), Caption("Title", "", (), "samples"))
     assert (told.value.http_status, told.value.grpc_status) == (504, "DEADLINE_EXCEEDED")
     assert "fewer seconds" in str(told.value)
     assert not children() - before
@@ -219,7 +220,7 @@ async def test_a_drawing_that_takes_too_long_is_given_up() -> None:
 @pytest.mark.anyio
 async def test_a_comparison_that_takes_too_long_says_how_to_compare_without_the_node() -> None:
     with pytest.raises(ProfilerTooSlow, match=r"each of the two with format=folded.*`flamegraph diff`"):
-        await Renderer(seconds=0.01).draw(large(), Caption("Title", "", (), "samples"), "svg", large())
+        await Renderer(Apart(seconds=0.01)).draw(large(), Caption("Title", "", (), "samples"), "svg", large())
 
 
 @pytest.mark.anyio
