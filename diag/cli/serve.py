@@ -15,6 +15,7 @@ from diag.config import Config, load_config, show_config
 from diag.config.model import Section
 from diag.logs import start_logging
 from diag.node import Node
+from diag.processes.open_files import raise_limit
 
 #: Seconds of starting without a word on the terminal.
 _QUIET_SECONDS = 5.0
@@ -106,6 +107,7 @@ def serve_with(config_file: Path | None, flags: dict[str, Any], cmd: str = "") -
     if config.raft_config.leave_id is not None:
         return _leave(config, config.raft_config.leave_id)
     start_logging(config)
+    raise_limit()
     return _run(config)
 
 

@@ -122,7 +122,8 @@ class NodeFacts(Told):
 
     ``members`` are those it knows. ``failed`` says why it serves no more, ``tracing`` why py-spy may not read
     the process, and ``sampling_hz`` is the fastest that py-spy samples with as many ``threads``.
-    ``tokens`` says why the tokens file as it is now is not used.
+    ``tokens`` says why the tokens file as it is now is not used. ``most_files`` is how many files the system
+    lets the process have open at most, 0 where that is not known or not bounded.
     ``snapshot_every`` is in entries, ``loop_lag`` the worst of the last ten seconds. ``memory_followed``: the
     node can tell at any time which function holds how much.
     """
@@ -150,6 +151,7 @@ class NodeFacts(Told):
     tracing: str | None = None
     threads: Count = 0
     sampling_hz: Count = 0
+    most_files: Count = 0
     loop_lag: Seconds = 0.0
     standstill: Standstill | None = None
     growth: Growth | None = None

@@ -15,6 +15,7 @@ from diag.doctor.standstill import StandstillWatch
 from diag.doctor.writing import WritingTrial
 from diag.errors import ProfilerMissing
 from diag.metrics.lag import LoopLag
+from diag.processes.open_files import most_files
 from diag.profilers.cpu import affordable_rate
 from diag.profilers.permission import find_py_spy, read_rights
 from diag.profilers.requests import CpuRequest
@@ -88,6 +89,7 @@ class SelfReport:
             tracing=_refusal(),
             threads=threads,
             sampling_hz=affordable_rate(CpuRequest(frequency=1000), threads).hertz,
+            most_files=most_files(),
             loop_lag=known.lag.worst(),
             standstill=_standstill(known.watch),
             memory_followed=known.memory_followed(),

@@ -293,6 +293,15 @@ def test_too_many_threads() -> None:
     assert finding.evidence == ("80 threads",)
 
 
+@pytest.mark.parametrize(("limit", "told"), [(0, False), (256, True), (4095, True), (4096, False)])
+def test_a_limit_of_open_files_that_is_low_however_far_it_is_raised(limit: int, told: bool) -> None:
+    findings = found(cluster(facts(2, most_files=limit)), "few_files")
+    assert [(each.node, each.severity) for each in findings] == ([(2, "warning")] if told else [])
+    if told:
+        assert f"may have {limit:,} files open" in findings[0].says
+        assert "LimitNOFILE=" in findings[0].next
+
+
 @pytest.mark.parametrize(("seconds", "severity"), [(0.4, None), (0.6, "warning"), (2.5, "critical")])
 def test_a_loop_that_a_function_held(seconds: float, severity: str | None) -> None:
     stack = ("json_dump (app.py:3)", "handler (app.py:9)")

@@ -24,6 +24,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "address_mismatch": addresses.mismatch,
     "address_of_another": addresses.of_another,
     "tokens_unread": doors.tokens_unread,
+    "few_files": doors.few_files,
     "clock_skew": clocks.skew,
     "disk_low": disks.low,
     "slow_fsync": disks.slow_fsync,
