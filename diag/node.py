@@ -91,12 +91,13 @@ class Node:
 
     async def _start(self) -> None:
         inside = await self._start_inside()
-        inside.lag.start()
-        self._running.push_async_callback(inside.lag.stop)
         door = Door()
         await self._start_rpc(inside, door)
         door.open(await self._start_admin(inside))
-        inside.watch.start()  # not before: a start holds the loop, and nobody waits yet
+        # Not before: a start holds the loop while nobody waits yet, and is no reason to be called unready.
+        inside.lag.start()
+        self._running.push_async_callback(inside.lag.stop)
+        inside.watch.start()
         self._running.callback(inside.watch.stop)
 
     async def _start_inside(self) -> Inside:

@@ -6,12 +6,16 @@ import os
 import socket
 import ssl
 import stat
+import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trustme
+from fastapi import FastAPI
 
+from diag.admin.checks import MAX_LAG_SECONDS
 from diag.cli import main
 from diag.config import Config, load_config
 from diag.errors import (
@@ -28,6 +32,7 @@ from diag.kv.store import Store
 from diag.node import Node
 from diag.perf.node_process import NodeProcess
 from diag.rpc.client import MetaClient
+from diag.wiring.admin import admin_app
 
 
 def config(directory: Path, **flags: object) -> Config:
@@ -58,6 +63,26 @@ def test_an_empty_directory_becomes_a_node_that_starts_again(tmp_path: Path) -> 
     started(config(tmp_path / "raft"))
     with Store.open(tmp_path / "raft" / DATA_DIR, readonly=True) as store, store.read() as txn:
         assert txn.applied().term == 2, "each start is a term of its own"
+
+
+def test_a_start_that_held_the_loop_leaves_a_node_that_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*parts: Any) -> FastAPI:
+        """As on a machine with much else to do."""
+        time.sleep(MAX_LAG_SECONDS + 0.5)
+        return admin_app(*parts)
+
+    async def run() -> str:
+        node = Node(config(tmp_path / "raft"))
+        await node.start()
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.get(f"http://{node.admin_address}/readyz?verbose")
+        await node.stop()
+        return answer.text
+
+    monkeypatch.setattr("diag.node.admin_app", slow)
+    assert "[+]loop_lag ok" in asyncio.run(run())
 
 
 def test_a_taken_port_is_a_sentence_and_leaves_nothing_locked(tmp_path: Path) -> None:
