@@ -82,13 +82,15 @@ class Etcd(Told):
 class Standstill(Told):
     """The event loop ran nothing for ``seconds``, until ``ago`` seconds ago; the stack, innermost first.
 
-    ``stopped``: the whole process stood, and no function held it.
+    ``stopped``: the whole process stood, and no function held it. ``locked``: native code kept the
+    interpreter lock.
     """
 
     seconds: Seconds
     ago: Seconds
     stack: tuple[str, ...] = ()
     stopped: bool = False
+    locked: bool = False
 
 
 class Growth(Told):

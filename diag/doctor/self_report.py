@@ -115,7 +115,9 @@ def _standstill(watch: StandstillWatch) -> Standstill | None:
     if stood is None:
         return None
     ago = max(0.0, time.monotonic() - stood.ended)
-    return Standstill(seconds=stood.seconds, ago=ago, stack=stood.stack, stopped=stood.stopped)
+    return Standstill(
+        seconds=stood.seconds, ago=ago, stack=stood.stack, stopped=stood.stopped, locked=stood.locked
+    )
 
 
 def _held(status: ClusterStatus) -> Held | None:

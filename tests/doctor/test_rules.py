@@ -327,6 +327,18 @@ def test_a_process_that_was_stopped_blames_no_function() -> None:
     assert "vmstat" in finding.next
 
 
+def test_native_code_that_kept_the_interpreter_lock_is_no_stopped_process() -> None:
+    held = Standstill(seconds=5, ago=1, stack=("handler (app.py:9)",), locked=True)
+    finding = one(cluster(facts(2, standstill=held)), "loop_blocked")
+    assert "held by native code that handler (app.py:9) called: it kept the interpreter lock" in finding.says
+    assert "SIGSTOP" not in finding.says
+    assert "--native" in finding.next
+    of_another = Standstill(seconds=5, ago=1, stack=("Runner.run (asyncio/runners.py:118)",), locked=True)
+    finding = one(cluster(facts(2, standstill=of_another)), "loop_blocked")
+    assert "held by native code: it kept the interpreter lock" in finding.says
+    assert "Runner.run" not in finding.says
+
+
 def test_a_loop_that_stood_still_with_its_process_or_unseen() -> None:
     starved = Standstill(seconds=1, ago=1, stack=("Runner.run (asyncio/runners.py:118)",))
     assert "got no processor" in one(cluster(facts(1, standstill=starved)), "loop_blocked").says

@@ -1,6 +1,7 @@
 """Who held the loop: a function that sleeps, one that computes, and a loop that nobody held."""
 
 import asyncio
+import ctypes
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ async def main():
     print("watched", flush=True)
     while (stood := watching.worst(60.0)) is None:
         await asyncio.sleep(0.02)
-    print(stood.stopped, flush=True)
+    print(stood.stopped, stood.locked, flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -52,6 +53,9 @@ async def watch() -> AsyncIterator[StandstillWatch]:
     yield watching
     watching.stop()
     await lag.stop()
+
+
+needs_counts = pytest.mark.skipif(sys.platform != "linux", reason="needs counts of a thread's switches")
 
 
 def hold_asleep() -> None:
@@ -76,6 +80,35 @@ async def test_it_names_the_function_that_held_the_loop(
     assert any(frame.startswith(f"{name} (") for frame in stood.stack), stood.stack
     assert "tests/doctor/test_standstill.py:" in " ".join(stood.stack)
     assert not stood.stopped
+    assert not stood.locked
+
+
+def sleep_with_the_lock() -> None:
+    """As native code does that does not let go of the interpreter lock while it waits for a disk."""
+    ctypes.PyDLL(None).usleep(round((LATE + 1.0) * 1e6))
+
+
+@needs_counts
+async def test_native_code_that_sleeps_with_the_interpreter_lock_is_no_stopped_process(
+    watch: StandstillWatch,
+) -> None:
+    asyncio.get_running_loop().call_soon(sleep_with_the_lock)
+    await until_async(lambda: watch.worst(60.0) is not None)
+    stood = watch.worst(60.0)
+    assert stood is not None
+    assert (stood.locked, stood.stopped) == (True, False)
+    assert stood.seconds >= LATE
+
+
+@needs_counts
+async def test_so_is_that_of_another_thread(watch: StandstillWatch) -> None:
+    other = threading.Thread(target=sleep_with_the_lock)
+    other.start()
+    await until_async(lambda: watch.worst(60.0) is not None)
+    other.join()
+    stood = watch.worst(60.0)
+    assert stood is not None
+    assert (stood.locked, stood.stopped) == (True, False)
 
 
 async def test_only_the_seconds_asked_for_count(watch: StandstillWatch) -> None:
@@ -105,4 +138,4 @@ def test_a_process_that_was_stopped_is_told_from_a_function_that_held_the_loop()
         child.send_signal(signal.SIGCONT)
         stopped = child.stdout.readline()
         child.kill()
-    assert stopped == "True\n"
+    assert stopped == "True False\n"

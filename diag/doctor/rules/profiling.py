@@ -29,9 +29,7 @@ def loop_blocked(cluster: Cluster) -> Iterator[Finding]:
             says=f"The event loop of node {node.node_id} stood still for {stood.seconds:.2f} s, "
             f"{stood.ago:.0f} s ago{_by_whom(stood)}.",
             evidence=stood.stack or ("its stack could not be read meanwhile",),
-            next="vmstat 1; journalctl -k --since=-15min, on its machine"
-            if _was_stopped(stood)
-            else f"diag profile cpu --node {node.node_id} --mode wall -o wall.svg while it happens again",
+            next=_where_to_look(stood, node.node_id),
         )
 
 
@@ -58,14 +56,27 @@ def _by_whom(stood: Standstill) -> str:
             ": the process was stopped, or got no processor, and no function held it; "
             "look for a SIGSTOP, a paused machine, or swapping"
         )
+    if stood.locked:
+        whose = "" if not stood.stack or _is_the_loop(stood) else f" that {stood.stack[0]} called"
+        return f", held by native code{whose}: it kept the interpreter lock, and no thread of Python ran"
     return f", held by {stood.stack[0] if stood.stack else 'native code'}"
+
+
+def _where_to_look(stood: Standstill, node_id: int) -> str:
+    if _was_stopped(stood):
+        return "vmstat 1; journalctl -k --since=-15min, on its machine"
+    seen = "--engine py-spy --native " if stood.locked else ""
+    return f"diag profile cpu --node {node_id} {seen}--mode wall -o wall.svg while it happens again"
 
 
 def _was_stopped(stood: Standstill) -> bool:
     """Whether the process stood as a whole; so it did where the loop itself is all that is seen."""
-    if stood.stopped or not stood.stack:
-        return stood.stopped
-    innermost = stood.stack[0]
+    return stood.stopped or (_is_the_loop(stood) and not stood.locked)
+
+
+def _is_the_loop(stood: Standstill) -> bool:
+    """Whether the loop was seen in nothing but its own code."""
+    innermost = stood.stack[0] if stood.stack else ""
     of_the_loop = any(f"({package}/" in innermost for package in ("asyncio", "uvloop"))
     return of_the_loop or "(selectors.py" in innermost
 
