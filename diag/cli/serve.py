@@ -26,6 +26,7 @@ _HELP = {
     "admin_api_address": "Where the admin HTTP API listens, host:port.",
     "grpc_api_address": "Where clients reach the node by gRPC, host:port.",
     "grpc_api_advertise_host": "The host by which clients and other nodes reach the gRPC port.",
+    "grpc_transport": "nghttp2, or grpcio: gRPC's own server, where all clients are trusted.",
     "log_dir": "Directory of the node's log files.",
     "log_level": "What goes to the log files.",
     "raft_config.id": "The node's number, its own within the cluster.",

@@ -258,7 +258,12 @@ class Profiling(Section):
 
 
 class Config(Section):
-    """The effective configuration of one node."""
+    """The effective configuration of one node.
+
+    ``grpc_transport``: ``nghttp2`` bounds the connections of each address and what requests hold; ``grpcio``,
+    gRPC's own server, bounds connections and calls all together alone, and is for networks where all clients
+    are trusted.
+    """
 
     log_level: str = DEFAULT_LEVEL
     log_dir: Path = Path("./.databend/logs")

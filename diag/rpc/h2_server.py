@@ -17,11 +17,11 @@ from diag.tls_listener import TlsListener
 _BACKLOG = 1024
 
 #: Connections in all, and of one address: an engine opens few, but many engines may be behind one address.
-_CONNECTIONS = 4096
+CONNECTIONS = 4096
 _OF_AN_ADDRESS = 512
 
 #: As on the admin port: who does not speak by then is not going to.
-_HANDSHAKE_SECONDS = 10.0
+HANDSHAKE_SECONDS = 10.0
 
 #: How long a client may take to accept the good-bye.
 _GOOD_BYE_SECONDS = 1.0
@@ -39,12 +39,12 @@ class Http2Server:
         shortcuts: Mapping[str, Shortcut],
         limit: int,
         *,
-        handshake_seconds: float = _HANDSHAKE_SECONDS,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
         known: OpenConnections | None = None,
     ) -> None:
         self._handshake_seconds = handshake_seconds
         self._shared = Shared(
-            limit, handlers, shortcuts, known or OpenConnections(_CONNECTIONS, _OF_AN_ADDRESS)
+            limit, handlers, shortcuts, known or OpenConnections(CONNECTIONS, _OF_AN_ADDRESS)
         )
         self._listener: asyncio.Server | TlsListener | None = None
 

@@ -2,13 +2,15 @@
 
 ``nghttp2`` serves on the event loop itself, with HTTP/2 by libnghttp2: a call is one
 wake-up and one write, at a fraction of the other's CPU. ``grpcio`` is gRPC's own, kept
-to fall back on and to compare with.
+to fall back on and to compare with. It bounds connections and calls all together, and
+knows no bound for one address nor for what unfinished requests hold: its start says so.
 """
 
+import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -17,13 +19,19 @@ from diag.errors import Unavailable
 from diag.profilers.labels import name_task
 from diag.rpc.dispatch import Handler
 from diag.rpc.h2_connection import MAX_STREAMS
-from diag.rpc.h2_server import Http2Server
+from diag.rpc.h2_server import CONNECTIONS, HANDSHAKE_SECONDS, Http2Server
 from diag.rpc.reflect import reflection_services
 from diag.rpc.service import SERVICE, MetaService
 
 MAX_MESSAGE_SIZE = 32 << 20
 
 TransportName: TypeAlias = Literal["nghttp2", "grpcio"]
+
+#: How long a client of grpcio may be silent before it is asked whether it is there, and then take to answer.
+_SILENCE_MS: Final = 60_000
+_ANSWER_MS: Final = 20_000
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Tls(NamedTuple):
@@ -91,7 +99,7 @@ class RpcServer:
 
     def _make_transport(self) -> Transport:
         if self._name == "grpcio":
-            return _Grpcio(self._services, self._limit)
+            return Grpcio(self._services, self._limit)
         handlers = {
             f"/{service}/{method}": handler
             for service, methods in self._services.items()
@@ -109,19 +117,36 @@ _MAKE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class _Grpcio:
-    """gRPC's own server as a ``Transport``."""
+class Grpcio:
+    """gRPC's own server as a ``Transport``, of at most ``connections``; ``calls`` at a time over all of them.
 
-    def __init__(self, services: dict[str, dict[str, Handler]], limit: int) -> None:
+    No connection is ended for its age: watches last as long as their engine.
+    """
+
+    def __init__(
+        self,
+        services: dict[str, dict[str, Handler]],
+        limit: int,
+        *,
+        connections: int = CONNECTIONS,
+        calls: int = MAX_STREAMS,
+    ) -> None:
+        self._connections = connections
         options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", limit),
             ("grpc.max_send_message_length", -1),  # the dispatcher bounds what it sends
             ("grpc.max_concurrent_streams", MAX_STREAMS),
+            ("grpc.max_allowed_incoming_connections", connections),
+            ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
+            # A client whose machine is gone is found out, and its connection makes room.
+            ("grpc.keepalive_time_ms", _SILENCE_MS),
+            ("grpc.keepalive_timeout_ms", _ANSWER_MS),
+            ("grpc.keepalive_permit_without_calls", 1),
             # A node probes the connections to the others, where one may wait long for an answer.
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ("grpc.so_reuseport", 0),  # a port already served is an error, not a share of its calls
         ]
-        self._server = grpc.aio.server(options=options)
+        self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=calls)
         for service, handlers in services.items():
             made = {
                 name: _MAKE[handler.kind](_named(f"/{service}/{name}", handler.serve))
@@ -130,6 +155,11 @@ class _Grpcio:
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, made),))
 
     async def start(self, host: str, port: int, tls: Tls | None) -> int:
+        _LOGGER.warning(
+            "grpc_transport = grpcio: one address may have all of the %d connections, and what unfinished "
+            "requests hold is not bounded; where not all clients are trusted, leave grpc_transport out",
+            self._connections,
+        )
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if tls is None:
             bound = self._server.add_insecure_port(address)
