@@ -76,7 +76,7 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     ``unit`` is what the weights are where the format does not say so itself.
     """
     from flamegraph.diff import sample_count
-    from flamegraph.formats import read, write
+    from flamegraph.formats import write
     from flamegraph.units import check_unit
 
     if unit is not None:
@@ -85,8 +85,7 @@ def taken(data: bytes, unit: str | None) -> tuple[Facts, bytes]:
     file = io.BytesIO()
     write(profile, file, "pprof")
     content = file.getvalue()
-    # As it will be read again: pprof has fewer units of time than other formats.
-    kept = read(io.BytesIO(content), format="pprof", sample_type=KEPT)
+    kept = _read_again(content)
     told = kept.metadata
     lines, invalid = _lines(data, profile)
     period = _positive(told.get("period_ns"))
@@ -123,6 +122,21 @@ def _read(data: bytes, unit: str | None) -> tuple["Profile", tuple[str, ...]]:
     if counted is None or labels:
         profile = read(io.BytesIO(data), sample_type=counted, labels=labels or None)
     return profile, labels
+
+
+def _read_again(content: bytes) -> "Profile":
+    """As it will be read whenever it is asked for: pprof has fewer units of time than other formats."""
+    from flamegraph.errors import InputError
+    from flamegraph.formats import read
+    from flamegraph.formats.source import MOST_AT_ONCE
+
+    try:
+        return read(io.BytesIO(content), format="pprof", sample_type=KEPT)
+    except InputError:
+        raise InputError(
+            f"The profile is too large to be kept: as pprof it takes more than {MOST_AT_ONCE >> 20} MiB. "
+            "Leave its rarest stacks out, or draw it with `flamegraph render`, which reads it line by line."
+        ) from None
 
 
 def _lines(data: bytes, profile: "Profile") -> tuple[int, int]:
@@ -189,6 +203,8 @@ def main() -> None:
             out.write(json.dumps(facts._asdict()).encode() + b"\n" + content)
     except FlamegraphError as error:
         sys.exit(" ".join(str(error).split()))
+    except OverflowError:
+        sys.exit("The weights of this profile are too large for floating point.")
     except MemoryError:
         sys.exit(f"It takes more than {_CHILD_MEMORY >> 30} GiB of memory to read.")
 

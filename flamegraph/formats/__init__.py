@@ -65,6 +65,7 @@ FORMATS = (
     Format("pstats", "statistics of cProfile", (".pstats", ".prof"), ()),
     Format("speedscope", "speedscope's JSON", (".json",), ("sample_type", "labels"), written=True),
 )
+_OF_LINES = ("pyspy", "folded")
 WRITTEN = tuple(form.name for form in FORMATS if form.written)
 
 
@@ -123,13 +124,14 @@ def _told(head: bytes, source: Source) -> Format:
         if form.sniff(head):
             return form
     found = by_suffix(str(source)) if not hasattr(source, "read") else None
+    if (found is None or found.name in _OF_LINES) and _is_half_zeros(head):
+        raise InputError("The profile looks like UTF-16 without a byte order mark; save it as UTF-8.")
     if found or head.isspace() or not head:
         return found or by_name("folded")
-    if _is_text(head):
-        # Folded stacks with nothing but invalid lines at their head; the reader says which.
+    if _is_text(head) or _is_mostly_stacks(head):
+        # Folded stacks with nothing but invalid lines at their head, of which the reader says which; or such
+        # as begin like another format: the root of a PHP program is called {main}.
         return by_name("folded")
-    if _is_half_zeros(head):
-        raise InputError("The profile looks like UTF-16 without a byte order mark; save it as UTF-8.")
     raise InputError(
         f"The profile is of no known format (it begins with {head[:16]!r}), and no file's "
         f"ending tells one; those known are {', '.join(form.name for form in FORMATS)}."
@@ -141,6 +143,13 @@ def _is_text(head: bytes) -> bool:
     return (b"\0" not in head and not head.lstrip().startswith((b"{", b"[", b"<"))) or head.startswith(
         (b"\xff\xfe", b"\xfe\xff")
     )
+
+
+def _is_mostly_stacks(head: bytes) -> bool:
+    from flamegraph.formats.folded import is_stack
+
+    lines = [line for line in head.splitlines() if line.strip()]
+    return 2 * sum(map(is_stack, lines)) > len(lines)
 
 
 def _is_half_zeros(head: bytes) -> bool:

@@ -76,7 +76,12 @@ def sniff(head: bytes) -> bool:
         head = head[: len(head) & ~1].decode("utf-16", "replace").encode("utf-8", "replace")
     line = head.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n").partition(b"\n")[0].rstrip(b"\r")
     # A single zero byte is no text; a brace begins JSON or a marshalled table.
-    return not line.startswith(b"{") and b"\0" not in line and _LINE.fullmatch(line) is not None
+    return not line.startswith(b"{") and b"\0" not in line and is_stack(line)
+
+
+def is_stack(line: bytes) -> bool:
+    """Whether a line, without its end, is a stack and a count, whatever bytes are in its names."""
+    return _LINE.fullmatch(line) is not None
 
 
 def write(profile: Profile, file: BinaryIO) -> None:

@@ -29,7 +29,8 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
     """Lines with their ends. A line of more than 16 MiB comes in pieces of LONGEST_LINE bytes, except from a
-    regular file, which ends: there lines are taken without a limit, which is a tenth faster.
+    regular file, which ends: there lines are taken without a limit, which is a tenth faster. Whoever reads
+    them refuses either.
 
     The stream is UTF-8, with or without a mark, or UTF-16 with its mark; nothing else is decoded. Raises
     InputError for UTF-16 that cannot be decoded and for lines that end in carriage returns alone.

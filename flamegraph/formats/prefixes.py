@@ -131,7 +131,7 @@ class StackTree:
     def _new_end(self, last: bytes, line: bytes) -> tuple[int, int] | None:
         """The name and the count in a line's last frame; None if they are not plainly there. Few ends differ
         in a large file, so they are kept."""
-        if len(line) >= LONGEST_LINE and not last.endswith(b"\n"):
+        if len(line) > LONGEST_LINE or (len(line) == LONGEST_LINE and not last.endswith(b"\n")):
             raise TooDeep
         frame, _, count = last.rpartition(b" ")
         count = count.removesuffix(b"\n").removesuffix(b"\r")
@@ -170,7 +170,7 @@ class StackTree:
 
     def _walk(self, callers: bytes) -> int:
         """The same from the root downwards. The node of the empty name at the root has no prefix either."""
-        if callers.count(b";") >= DEEPEST - 1:
+        if len(callers) >= LONGEST_LINE or callers.count(b";") >= DEEPEST - 1:
             raise TooDeep
         if self._walked is None:
             self._walked = {edge: node for node, edge in enumerate(self._edges)}

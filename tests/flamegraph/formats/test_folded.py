@@ -139,6 +139,16 @@ def test_a_line_without_end_is_refused_with_its_number(mark: bytes) -> None:
         read(mark + text.encode("utf-16-le" if mark else "utf-8"))
 
 
+@pytest.mark.parametrize("line", [b"x" * LONGEST_LINE + b" 2\n", b"x" * LONGEST_LINE + b";known 1\n"])
+def test_a_line_too_long_is_refused_from_wherever_it_comes(line: bytes, tmp_path: Path) -> None:
+    data = b"main;known 1\n" + line
+    path = tmp_path / "long.folded"
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        with pytest.raises(InputError, match=r"line 2 .* longer than 16 MiB"):
+            read_folded(source)
+
+
 def test_deep_stacks_are_read_in_time_that_grows_with_depth() -> None:
     deep = b";".join(b"f%d" % at for at in range(50_000))
     short = b";".join(b"f%d" % at for at in range(10))

@@ -170,9 +170,25 @@ def test_any_bytes_are_read_or_refused(form: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf16_without_its_mark_is_named(encoding: str) -> None:
-    with pytest.raises(InputError, match="UTF-16 without a byte order mark"):
-        read(io.BytesIO("main;work 12\nmain 3\n".encode(encoding)))
+def test_utf16_without_its_mark_is_named(encoding: str, tmp_path: Path) -> None:
+    data = "main;work 12\nmain 3\n".encode(encoding)
+    path = tmp_path / "in.folded"
+    path.write_bytes(data)
+    for source in (io.BytesIO(data), path):
+        with pytest.raises(InputError, match="UTF-16 without a byte order mark"):
+            read(source)
+
+
+@pytest.mark.parametrize(
+    "data", [b"{main};work 2\n{main} 1\n", b"a\0b;work 2\na\0b 1\n", b"[k];work 2\nno stack\n<x> 1\n"]
+)
+def test_folded_stacks_that_begin_like_something_else_are_read_with_and_without_a_name(
+    data: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.folded"
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data), piped(data)):
+        assert read(source).total == 3
 
 
 def test_what_only_ends_like_a_capture_of_memray_is_told(tmp_path: Path) -> None:
