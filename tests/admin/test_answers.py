@@ -171,12 +171,20 @@ def children() -> set[str]:
     return {pid for found in lists if found.exists() for pid in found.read_text().split()}
 
 
+def is_drawing(pid: str) -> bool:
+    """Whether it is that program by now: one stopped before that would hold whoever starts it."""
+    try:
+        return b"diag.admin.drawing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 async def begun(renderer: Renderer) -> asyncio.Task[bytes]:
     """A drawing whose process has begun, and does not go on."""
     before = children()
     drawing = asyncio.create_task(renderer.draw(large(), Caption("Title", "", (), "samples")))
-    await until_async(lambda: bool(children() - before))
-    for pid in children() - before:
+    await until_async(lambda: any(map(is_drawing, children() - before)))
+    for pid in filter(is_drawing, children() - before):
         os.kill(int(pid), signal.SIGSTOP)
     return drawing
 
