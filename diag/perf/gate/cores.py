@@ -7,8 +7,8 @@ from typing import Final
 
 from diag.perf.gate.hogs import awake
 
-#: As nice as this to be served before others, who have a tenth of a core where both want one whole.
-_NICENESS: Final = -10
+#: So much less nice than others: these have a tenth of a core where both want one whole.
+_LESS_NICE: Final = 10
 
 
 @contextmanager
@@ -35,5 +35,5 @@ def shared_out() -> Iterator[int | None]:
 def _serve_first(stack: ExitStack) -> None:
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, min(before, _NICENESS))
+        os.setpriority(os.PRIO_PROCESS, 0, before - _LESS_NICE)
         stack.callback(os.setpriority, os.PRIO_PROCESS, 0, before)
