@@ -2,7 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
@@ -19,3 +22,14 @@ async def until_async(condition: Callable[[], object], seconds: float = 30.0) ->
     while not condition():
         assert time.monotonic() < deadline, f"not true within {seconds} s"
         await asyncio.sleep(0.005)
+
+
+async def until_answered(
+    ask: Callable[[], Awaitable[T]], wanted: Callable[[T], object], seconds: float = 30.0
+) -> T:
+    """Ask until an answer is ``wanted``, and return it; fail when there is none within ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not wanted(answer := await ask()):
+        assert time.monotonic() < deadline, f"not so within {seconds} s; the last answer: {answer!r}"
+        await asyncio.sleep(0.01)
+    return answer

@@ -81,7 +81,9 @@ async def drip(writer: asyncio.StreamWriter, data: bytes) -> None:
         for at in range(len(data)):
             writer.write(data[at : at + 1])
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(
+                0.05
+            )  # no waiting for something: the slow client is what the server is to bear
 
 
 async def test_a_connection_on_which_nothing_comes_is_closed(connect: Open) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.admin.members import Cluster
 from tests.admin.served import TOKEN, Served
 from tests.bundle.opened import Opened, opened
-from tests.polling import until_async
+from tests.polling import until_answered, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -18,11 +18,7 @@ QUICK = {"duration": "1", "interval": "1"}
 
 async def fetched(node: Served, place: str) -> httpx.Response:
     """The bundle, once it is no longer being made."""
-    answers: list[httpx.Response] = []
-    while not answers or answers[-1].status_code == 202:
-        answers.append(await node.http.get(place))
-        await asyncio.sleep(0.05)
-    return answers[-1]
+    return await until_answered(lambda: node.http.get(place), lambda answer: answer.status_code != 202)
 
 
 async def bundle_of(node: Served, **params: str) -> Opened:

@@ -19,6 +19,7 @@ from diag.faults.disk import Disk, refusal
 from diag.replication import Answer, Question
 from tests.admin.members import Cluster
 from tests.admin.served import Served, serving
+from tests.polling import until_answered
 
 pytestmark = pytest.mark.anyio
 
@@ -86,14 +87,13 @@ async def named(node: Served, name: str) -> dict[str, Any] | None:
 
 
 def hold_the_loop() -> None:
-    time.sleep(0.9)
+    time.sleep(0.9)  # no waiting for something: a loop that stands still is what is to be found
 
 
 async def test_a_function_that_held_the_loop_is_named(node: Served) -> None:
     asyncio.get_running_loop().call_soon(hold_the_loop)
-    found = None
-    while found is None:
-        found = await named(node, "loop_blocked")
+    found = await until_answered(lambda: named(node, "loop_blocked"), lambda found: found is not None)
+    assert found is not None
     assert "held by hold_the_loop (tests/admin/test_doctor.py:" in found["says"]
 
 
@@ -145,8 +145,8 @@ async def test_a_disk_that_is_full_or_stuck_is_told_in_time(tmp_path: Path) -> N
             disk.heal()
             assert stuck is not None
             assert "is stuck" in stuck["says"]
-            while await named(node, "slow_fsync") is not None:
-                pass  # a disk takes a moment to write what waited
+            # A disk takes a moment to write what waited.
+            await until_answered(lambda: named(node, "slow_fsync"), lambda found: found is None)
 
 
 async def test_of_three_nodes_each_says_what_it_knows(cluster: Cluster) -> None:

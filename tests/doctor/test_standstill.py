@@ -23,6 +23,7 @@ WATCHED = """
 import asyncio
 from diag.doctor.standstill import StandstillWatch
 from diag.metrics.lag import LoopLag
+from tests.polling import until_async
 
 async def main():
     lag = LoopLag(interval=0.02)
@@ -30,8 +31,8 @@ async def main():
     lag.start()
     watching.start()
     print("watched", flush=True)
-    while (stood := watching.worst(60.0)) is None:
-        await asyncio.sleep(0.02)
+    await until_async(lambda: watching.worst(60.0))
+    stood = watching.worst(60.0)
     print(stood.stopped, stood.locked, flush=True)
     await asyncio.Event().wait()
 
@@ -59,7 +60,7 @@ needs_counts = pytest.mark.skipif(sys.platform != "linux", reason="needs counts 
 
 
 def hold_asleep() -> None:
-    time.sleep(LATE + 0.5)
+    time.sleep(LATE + 0.5)  # no waiting for something: a call that sleeps on the loop is what is to be found
 
 
 def hold_busy() -> None:
@@ -133,6 +134,7 @@ def test_a_process_that_was_stopped_is_told_from_a_function_that_held_the_loop()
         assert child.stdout is not None
         assert child.stdout.readline() == "watched\n"
         child.send_signal(signal.SIGSTOP)
+        # How long a process stands still is what it is to tell afterwards; nothing happens meanwhile.
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(3 * LATE)
         child.send_signal(signal.SIGCONT)
