@@ -102,6 +102,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        background.spawn(site.prepare(), name="templates")
         yield
         await background.close()
         made.forget()
@@ -134,7 +135,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(bundles.router(made, relay))
     app.include_router(log_tail.router(parts.logs, parts.redactor, relay))
     app.include_router(hot.router(parts.profilers, relay))
-    vital = vitals.vitals_of(parts.log, views, parts.history)
+    shelf = parts.keeper.shelf
+    vital = vitals.vitals_of(parts.log, views, parts.history, lambda: shelf.changes + starts.changes)
     app.include_router(vitals.router(vital, parts.history, relay))
     app.include_router(_dashboard(parts, relay, vital, site, Asking(app)))
     app.include_router(slow.router(parts.slow, relay))

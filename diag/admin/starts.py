@@ -61,6 +61,12 @@ class Starts:
     def __init__(self, background: Background) -> None:
         self._background = background
         self._started: dict[str, Started] = {}
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """Grows with each one that begins, ends or is forgotten."""
+        return self._changes
 
     async def start(
         self, kind: str, seconds: float, name: str | None, take: Callable[[str], Awaitable[Taken]]
@@ -105,12 +111,18 @@ class Starts:
         started.task.cancel()
         await asyncio.wait([started.task])
         self._started.pop(started.id, None)
+        self._changes += 1
 
     def _remember(self, started: Started) -> None:
         self._started[started.id] = started
+        self._changes += 1
+        started.task.add_done_callback(self._ended)
         over = [one for one in self._started.values() if one.task.done()][:-_REMEMBERED]
         for one in over:
             del self._started[one.id]
+
+    def _ended(self, _: "asyncio.Task[Taken]") -> None:
+        self._changes += 1
 
 
 def _is_kept(started: Started) -> bool:

@@ -1,5 +1,6 @@
 """``/debug/vitals`` and ``/debug/history``: how a node is now, and how it was in the last hour."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,12 +20,21 @@ _FRESH = {"Cache-Control": "no-store"}
 Vitals = Callable[[], dict[str, Any]]
 
 
-def vitals_of(log: OrderedLog, views: Views, history: History) -> Vitals:
-    """The node's status, and its figures of the last ten seconds: null before there are any."""
+def vitals_of(log: OrderedLog, views: Views, history: History, changes: Callable[[], int]) -> Vitals:
+    """The node's status, and its figures of the last ten seconds: null before there are any.
+
+    ``profiles`` is another word whenever its list of profiles has changed; ``changes`` counts those of
+    this run.
+    """
+    began = time.time()
 
     def now() -> dict[str, Any]:
         last = history.last()
-        return {"status": views.status(log.status()), "figures": last._asdict() if last else None}
+        return {
+            "status": views.status(log.status()),
+            "figures": last._asdict() if last else None,
+            "profiles": f"{began:.0f}-{changes()}",
+        }
 
     return now
 

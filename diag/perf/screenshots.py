@@ -103,7 +103,7 @@ def _shoot(browser: "Browser", origin: str, shot: Shot, out: Path) -> Path:
 def _settle(page: "Page") -> None:
     """Until the page is live where it can be, and a picture in it is drawn."""
     if page.locator("[data-live]").count():
-        page.get_by_text("Live, once a second.").wait_for()
+        page.get_by_text("Live, twice a second.").wait_for()
     if page.locator("iframe.picture").count():
         page.frame_locator("iframe.picture").locator("svg.flamegraph").wait_for()
 

@@ -50,6 +50,12 @@ class Shelf:
         self._count = count
         self._size = size
         self._lock = threading.Lock()
+        self._changes = 0
+
+    @property
+    def changes(self) -> int:
+        """Grows with each profile that comes, goes or gets another name, once that is to be seen."""
+        return self._changes
 
     def clean(self) -> None:
         """Remove what a process that died left half made; before the first use. Never fails."""
@@ -98,6 +104,7 @@ class Shelf:
                 )
             with explained(self._directory):
                 self._put(about.id, content)
+                self._changes += 1
                 self._let_go(about.id)
         return about
 
@@ -121,6 +128,7 @@ class Shelf:
                 about = about.named(name)
                 with explained(self._directory):
                     self._put(about.id, joined(about, packed))
+                self._changes += 1
         return about
 
     def remove(self, key: str) -> str:
@@ -128,6 +136,7 @@ class Shelf:
         with self._lock, explained(self._directory):
             found = self._find(key).id
             self._path(found).unlink(missing_ok=True)
+            self._changes += 1
         return found
 
     def damaged(self, id_: str, why: str) -> Damaged:

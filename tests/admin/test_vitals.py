@@ -27,6 +27,23 @@ async def test_figures_are_those_of_the_last_step(node: Served) -> None:
     assert history["points"]["p99"] == [0.25]
 
 
+async def test_profiles_are_another_word_when_their_list_has_changed(node: Served) -> None:
+    async def word() -> str:
+        return str((await node.http.get("/debug/vitals")).json()["profiles"])
+
+    words = [await word()]
+    assert await word() == words[0]
+    await node.http.post("/debug/profiles", params={"name": "a"}, content=b"main;put 3\n")
+    words.append(await word())
+    started = await node.http.post(
+        "/debug/profiles", params={"kind": "cpu", "engine": "inprocess", "seconds": "60"}
+    )
+    words.append(await word())
+    await node.http.post(f"/debug/profiles/{started.json()['id']}/cancel")
+    words.append(await word())
+    assert len(set(words)) == 4
+
+
 async def test_another_node_tells_its_own(cluster: Cluster) -> None:
     cluster.nodes[2].history.look()
     vitals = (await cluster.first.http.get("/debug/vitals?node=2")).json()

@@ -47,6 +47,20 @@ def test_profiles_are_listed_newest_first_and_found_by_id_and_name(shelf: Shelf)
     assert shelf.get(kept[1].id) == (kept[1], content())
 
 
+def test_each_change_of_the_list_is_counted(shelf: Shelf) -> None:
+    seen = [shelf.changes]
+    kept = shelf.add(about(), content())
+    seen.append(shelf.changes)
+    shelf.rename(kept.id, "a")
+    seen.append(shelf.changes)
+    shelf.remove("a")
+    seen.append(shelf.changes)
+    assert seen == sorted(set(seen))
+    with pytest.raises(NotFound):
+        shelf.remove("a")
+    assert shelf.changes == seen[-1]
+
+
 def test_it_is_all_there_for_the_next_process(shelf: Shelf, tmp_path: Path) -> None:
     kept = shelf.add(about("a"), content())
     again = Shelf(tmp_path / "profiles", 5, 1 << 20)

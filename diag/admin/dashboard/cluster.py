@@ -49,7 +49,8 @@ COLUMNS: Final = (
 class Row(NamedTuple):
     """``level`` is good, warn or bad, and ``notes`` say why; ``cells`` are by ``COLUMNS``.
 
-    ``can_lead`` is true of a voter that follows and answers.
+    ``can_lead`` is true of a voter that follows and answers. ``profiles`` is another word when the node's
+    list of profiles has changed, empty where it tells nothing.
     """
 
     id: int
@@ -59,6 +60,7 @@ class Row(NamedTuple):
     leads: bool
     can_lead: bool
     cells: Mapping[str, str]
+    profiles: str = ""
 
 
 class Overview(NamedTuple):
@@ -135,7 +137,13 @@ def _row(
     level = max((level for level, _ in complaints), key=_LEVELS.index, default="good")
     cells = _cells(status, figures, lag, now)
     can_lead = node.name in voters and status["state"] == "Follower"
-    return Row(*about, level, [says for _, says in complaints], status["is_leader"], can_lead, cells)
+    notes = [says for _, says in complaints]
+    return Row(*about, level, notes, status["is_leader"], can_lead, cells, _profiles(of))
+
+
+def _profiles(of: Mapping[str, Any]) -> str:
+    """A node of an older version says nothing of them, and one that lies says what is too long."""
+    return str(of.get("profiles", ""))[:_LONGEST_STATE]
 
 
 def _cells(status: Mapping[str, Any], figures: Mapping[str, Any], lag: int, now: float) -> dict[str, str]:

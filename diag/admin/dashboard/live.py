@@ -1,4 +1,6 @@
-"""The cluster page's events: all open pages share one look at the nodes a second, and none is taken without.
+"""The events of pages that are live: all share two looks at the nodes a second, and none is taken without.
+
+A change waits for the next look, and for its way to the screen: together less than a second on a busy node.
 
 Each node is asked for what it has at hand. A page that is hidden closes its stream; a stream that is not
 read misses events and gets the newest.
@@ -14,7 +16,7 @@ from diag.admin.dashboard.cluster import Overview
 from diag.errors import Unavailable
 
 #: Seconds between two looks at the nodes.
-PERIOD: Final = 1.0
+PERIOD: Final = 0.5
 #: Streams that are open at the same time.
 MOST: Final = 64
 #: Seconds after which a stream ends: its page opens the next, and who may not look any more gets none.

@@ -1,5 +1,6 @@
 """``/``, its charts and its events; and the list of the API's routes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,10 +39,14 @@ class OverviewPage:
     windows: Windows
 
     async def cluster(self, request: Request) -> Response:
+        """Its head is on its way, and what that loads, while the nodes are asked."""
         target = self.relay.one(request, queries.only(request, PARAMETERS))
-        overview = await self.nodes.overview(FIRST_PAINT)
-        values = {"overview": overview, "columns": COLUMNS, **await self._charts(target)}
-        return await self.shell.page(request, "cluster.html", values)
+
+        async def nodes() -> tuple[str, Mapping[str, Any]]:
+            overview = await self.nodes.overview(FIRST_PAINT)
+            return "nodes.html", {"overview": overview, "columns": COLUMNS, **await self._charts(target)}
+
+        return await self.shell.gradual(request, "cluster.html", nodes)
 
     async def charts(self, request: Request) -> Response:
         """The charts alone, for a page that is open."""

@@ -53,6 +53,13 @@ def test_without_a_snapshot_and_before_the_first_figures() -> None:
     assert (row.cells["snapshot"], row.cells["rate"], row.cells["rss"]) == ("none", "–", "–")  # noqa: RUF001
 
 
+def test_what_it_says_of_its_profiles_is_passed_on_in_bounds() -> None:
+    words = [vitals(), vitals() | {"profiles": "17-3"}, vitals() | {"profiles": ["<b>" * 1000]}]
+    rows = overview([(ADDRESSES[1], word) for word in words], 1, NOW).rows
+    assert [row.profiles for row in rows][:2] == ["", "17-3"]
+    assert len(rows[2].profiles) <= 20
+
+
 def test_a_node_that_does_not_answer() -> None:
     silent = (ADDRESSES[2], Unavailable("Node 2 is not reachable."))
     seen = overview([*told(), silent], 1, NOW)

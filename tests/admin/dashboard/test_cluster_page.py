@@ -22,7 +22,7 @@ async def test_the_page_is_live(cluster: Cluster, browser: Browser) -> None:
     page, complaints = await opened(browser, address(cluster.first))
     headline, keys = page.locator("[data-headline]"), page.locator("[data-node='1'] [data-cell=keys]")
     await expect(headline).to_contain_text("All 3 nodes answer. Node 1 leads in term 1.")
-    await expect(page.locator("[data-live]")).to_have_text("Live, once a second.")
+    await expect(page.locator("[data-live]")).to_have_text("Live, twice a second.")
     await cluster.first.put("a", b"1")
     await expect(keys).to_have_text("1")
     cluster.peers.down.add(3)
@@ -66,7 +66,7 @@ async def test_hostile_words_are_text(cluster: Cluster, browser: Browser) -> Non
 
 async def test_a_hidden_page_asks_for_nothing(cluster: Cluster, browser: Browser) -> None:
     page, _ = await opened(browser, address(cluster.first))
-    await expect(page.locator("[data-live]")).to_have_text("Live, once a second.")
+    await expect(page.locator("[data-live]")).to_have_text("Live, twice a second.")
     hide = """(hidden) => {
       Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
       document.dispatchEvent(new Event("visibilitychange"));
@@ -81,7 +81,7 @@ async def test_a_hidden_page_asks_for_nothing(cluster: Cluster, browser: Browser
 
 async def test_a_page_that_lost_its_node_says_so(node: Served, browser: Browser) -> None:
     page, _ = await opened(browser, address(node))
-    await expect(page.locator("[data-live]")).to_have_text("Live, once a second.")
+    await expect(page.locator("[data-live]")).to_have_text("Live, twice a second.")
     await node.live.close()
     await expect(page.locator("[data-live].lost")).to_contain_text("what is shown is old")
 

@@ -69,7 +69,7 @@ async def test_a_page_whose_token_is_taken_away_asks_for_another(
 ) -> None:
     page, _ = await opened(browser, f"http://127.0.0.1:{closed.port}/")
     await log_in(page, TOKENS["read"])
-    await expect(page.locator("[data-live]")).to_have_text("Live, once a second.")
+    await expect(page.locator("[data-live]")).to_have_text("Live, twice a second.")
     await expect(page.get_by_role("button", name="Take a snapshot")).to_have_count(0)
     tokens_file(tmp_path, {"admin": TOKENS["admin"]})
     await closed.live.close()

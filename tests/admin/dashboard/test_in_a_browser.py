@@ -115,6 +115,34 @@ async def test_compare_rename_and_delete(node: Served, browser: Browser, axe: st
     assert complaints.said == []
 
 
+async def test_open_lists_are_live_and_leave_the_reader_s_choice_and_place(
+    cluster: Cluster, browser: Browser
+) -> None:
+    page, complaints = await opened(browser, address(cluster.first, "/ui/profiles"))
+    await expect(page.get_by_text("None is kept yet")).to_be_visible()
+    await bring(cluster.first, "before")
+    await expect(page.locator("tbody th")).to_have_text(["before"])
+    await page.get_by_label("compare to before of").check()
+    await page.get_by_role("link", name="before").focus()
+    await bring(cluster.nodes[2], "after")
+    await expect(page.locator("tbody th")).to_have_text(["after", "before"])
+    await expect(page.locator("form.search")).to_contain_text("2 of 2")
+    await expect(page.get_by_label("compare to before of")).to_be_checked()
+    await expect(page.get_by_role("link", name="before")).to_be_focused()
+    await cluster.first.http.delete("/debug/profiles/before")
+    await expect(page.locator("tbody th")).to_have_text(["after"])
+    assert complaints.said == []
+
+
+async def test_the_newest_beside_the_form_are_live_and_the_form_stays(node: Served, browser: Browser) -> None:
+    page, complaints = await opened(browser, address(node, "/ui/profile"))
+    await page.get_by_label("Name, if you like").fill("half-wri")
+    await bring(node, "brought")
+    await expect(page.locator(".newest li a")).to_have_text(["brought"])
+    await expect(page.get_by_label("Name, if you like")).to_have_value("half-wri")
+    assert complaints.said == []
+
+
 async def test_leadership_goes_only_where_it_can(cluster: Cluster, browser: Browser, axe: str) -> None:
     page, complaints = await opened(browser, address(cluster.nodes[2], "/"))
     await page.get_by_role("button", name="Hand over leadership").click()

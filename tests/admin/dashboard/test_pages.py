@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from diag.admin.dashboard.site import POLICY
+from diag.admin.relay import question_of_node
+from diag.admin.tunnel import Tunnel
 from tests.admin.members import Cluster
 from tests.admin.served import Served
 from tests.polling import until_async
@@ -73,6 +75,16 @@ async def test_the_cluster_page_without_a_script(cluster: Cluster) -> None:
     assert "Charts of node 2" in page
     assert page.count("<figure") == 6
     assert "Without a script this page shows the moment" in page
+
+
+async def test_the_cluster_page_begins_before_the_nodes_have_answered(cluster: Cluster) -> None:
+    cluster.peers.frozen.add(3)
+    answer = await Tunnel(cluster.first.app)(question_of_node(1, "/"))
+    begins, *rest = [part async for part in answer.body]
+    assert b"/ui/assets/dashboard.css" in begins
+    assert b"<h1>Cluster</h1>" in begins
+    assert b"data-node=" not in begins
+    assert b"".join(rest).count(b"data-node=") == 3
 
 
 async def test_an_error_is_a_page(cluster: Cluster) -> None:

@@ -84,15 +84,10 @@
     showSuccessors(overview);
   };
 
-  const liveCluster = () => {
-    const label = one("[data-live]");
-    if (!label) return;
+  // Hears of the nodes while the page can be seen: `told` each overview that is another than the last, `live`
+  // whenever the node was heard, `lost` when it is not.
+  const follow = ({told, live = () => {}, lost = () => {}}) => {
     let source = null;
-    const say = (text, lost) => {
-      label.hidden = false;
-      label.classList.toggle("lost", lost);
-      put(label, text);
-    };
     const close = () => {
       if (source) source.close();
       source = null;
@@ -105,14 +100,13 @@
     const open = () => {
       if (source) return;
       source = new EventSource("/ui/events");
-      const live = () => say("Live, once a second.", false);
       source.addEventListener("cluster", (event) => {
-        showOverview(JSON.parse(event.data));
+        told(JSON.parse(event.data));
         live();
       });
       source.addEventListener("same", live);
       source.addEventListener("error", () => {
-        say(`Not connected since ${new Date().toLocaleTimeString()}: what is shown is old.`, true);
+        lost();
         // A refusal ends the source for good: the node may be starting, or the session is over.
         if (source && source.readyState === EventSource.CLOSED) {
           close();
@@ -122,6 +116,53 @@
     };
     whileSeen(open, close);
     if (!document.hidden) open();
+  };
+
+  const liveCluster = () => {
+    const label = one("[data-live]");
+    if (!label) return;
+    const say = (text, lost) => {
+      label.hidden = false;
+      label.classList.toggle("lost", lost);
+      put(label, text);
+    };
+    follow({
+      told: showOverview,
+      live: () => say("Live, twice a second.", false),
+      lost: () => say(`Not connected since ${new Date().toLocaleTimeString()}: what is shown is old.`, true),
+    });
+  };
+
+  // What tells of profiles is fetched anew when the list of any node has changed; a choice in it stays, and the focus.
+  const liveProfiles = () => {
+    const places = all("[data-profiles]");
+    if (!places.length) return;
+    const sign = (element) => element.getAttribute("href") || `${element.name}=${element.value}`;
+    const inside = (selector) => places.flatMap((place) => all(selector, place));
+    const replace = (page) => {
+      const chosen = inside("input:checked").map(sign), focused = inside(":focus").map(sign);
+      all("[data-profiles]", page).forEach((fresh, at) => places[at].replaceChildren(...fresh.childNodes));
+      for (const input of inside("input")) input.checked = chosen.includes(sign(input));
+      for (const element of inside("a, input, button")) if (focused.includes(sign(element))) element.focus();
+    };
+    let shown = null, wanted = null, asking = false;
+    const refresh = async () => {
+      if (asking || shown === wanted) return;
+      asking = true;
+      const next = wanted;
+      const answer = await fetch(location.href).catch(() => null);
+      if (answer && answer.ok) {
+        replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        shown = next;
+      }
+      asking = false;
+    };
+    follow({
+      told: (overview) => {
+        wanted = overview.rows.map((row) => `${row.id} ${row.profiles}`).join();
+      },
+      live: refresh,
+    });
   };
 
   const liveCharts = () => {
@@ -182,7 +223,7 @@
     });
   };
 
-  // Draws on by itself between two answers, so that the bar moves and the node is asked once a second.
+  // Draws on by itself between two answers, so that the bar moves while the node is left alone.
   const showProgress = () => {
     const place = one("[data-running]");
     if (!place) return;
@@ -195,14 +236,19 @@
       bar.value = elapsed;
       put(left, elapsed < seconds ? `${Math.ceil(seconds - elapsed)} s to go` : "Being put together");
     };
+    // Once a second, and more often when it is about to be there.
+    const pause = () => {
+      const left = 1000 * seconds - (performance.now() - began);
+      return left > 0 ? Math.min(1000, Math.max(100, left)) : 250;
+    };
     const look = async () => {
       const answer = await asked("GET", address);
       if (answer.status !== 202) return location.reload();
-      setTimeout(look, 1000);
+      setTimeout(look, pause());
     };
     setInterval(show, 200);
     show();
-    setTimeout(look, Math.min(1000, Math.max(100, 1000 * seconds - (performance.now() - began))));
+    setTimeout(look, pause());
   };
 
   // A bundle goes on without the page, which takes up the last one when it comes.
@@ -322,6 +368,7 @@
   // What asks the node for more waits until the page that came is seen.
   requestAnimationFrame(() => setTimeout(() => {
     liveCluster();
+    liveProfiles();
     liveCharts();
   }));
   takeProfile();
