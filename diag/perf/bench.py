@@ -6,6 +6,7 @@ is not a failure of the command; a part that cannot run is.
 """
 
 import argparse
+import importlib.util
 import logging
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from diag.errors import EtcdMissing, MetaError
-from diag.perf import engine
+from diag.perf import engine, flamegraph_browser
 from diag.perf.figures import Figure, table
 from diag.replication.etcd_binary import find_etcd
 
@@ -76,6 +77,12 @@ def _stops(directory: Path) -> list[Figure]:
     return stop_bench.measure(directory)
 
 
+def _dashboard(directory: Path) -> list[Figure]:
+    from diag.perf import dashboard_bench
+
+    return dashboard_bench.measure(directory)
+
+
 def _truth(directory: Path) -> list[Figure]:
     from diag.perf import truth_bench
 
@@ -100,6 +107,7 @@ PARTS: Mapping[str, Part] = {
     "settings": _settings,
     "stops": _stops,
     "truth": _truth,
+    "dashboard": _dashboard,
     "flamegraph": _flamegraph,
 }
 
@@ -135,6 +143,16 @@ def _lacks(name: str) -> str | None:
             find_etcd()
         except EtcdMissing as error:
             return str(error)
+    if name == "dashboard":
+        return _no_browser()
+    return None
+
+
+def _no_browser() -> str | None:
+    if flamegraph_browser.browser() is None:
+        return "Chromium is not on PATH."
+    if importlib.util.find_spec("playwright") is None:
+        return "Playwright is not installed."
     return None
 
 
