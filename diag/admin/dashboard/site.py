@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Response
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from diag.errors import NotFound
 
@@ -77,7 +78,7 @@ class Site:
             yield before
             yield await self._draw(*await rest()) + after
 
-        return StreamingResponse(parts(), media_type=_HTML, headers=_HEADERS)
+        return _InParts(parts(), media_type=_HTML, headers=_HEADERS)
 
     def asset(self, name: str) -> Response:
         """A file that pages load. NotFound for any other name."""
@@ -107,6 +108,13 @@ class Site:
     @cached_property
     def _assets(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted((_HERE / "assets").iterdir())}
+
+
+class _InParts(StreamingResponse):
+    """A page whose end is near: nobody looks whether its reader goes first, which takes much to be loaded."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)
 
 
 @cache  # what is compiled serves every app of a process

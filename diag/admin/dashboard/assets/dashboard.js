@@ -30,6 +30,12 @@
     }
   };
 
+  // A page or a part of one from the node; null where it does not answer with one.
+  const fetched = async (address) => {
+    const answer = await fetch(address).catch(() => null);
+    return answer && answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  };
+
   // Calls `shown` while the page can be seen and `hidden` while it cannot: a hidden page asks for nothing.
   const whileSeen = (shown, hidden) => {
     const look = () => (document.hidden ? hidden() : shown());
@@ -150,9 +156,9 @@
       if (asking || shown === wanted) return;
       asking = true;
       const next = wanted;
-      const answer = await fetch(location.href).catch(() => null);
-      if (answer && answer.ok) {
-        replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      const page = await fetched(location.href);
+      if (page) {
+        replace(page);
         shown = next;
       }
       asking = false;
@@ -170,11 +176,8 @@
     if (!place) return;
     let timer = 0;
     const refresh = async () => {
-      const answer = await fetch(place.dataset.charts).catch(() => null);
-      if (answer && answer.ok) {
-        const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-        place.replaceChildren(...parsed.body.childNodes);
-      }
+      const page = await fetched(place.dataset.charts);
+      if (page) place.replaceChildren(...page.body.childNodes);
     };
     const stop = () => {
       clearInterval(timer);
@@ -243,10 +246,15 @@
     };
     const look = async () => {
       const answer = await asked("GET", address);
-      if (answer.status !== 202) return location.reload();
-      setTimeout(look, pause());
+      if (answer.status === 202) return setTimeout(look, pause());
+      clearInterval(drawing);
+      const page = await fetched(location.href);
+      if (!page) return location.reload();
+      document.title = page.title;
+      one("main").replaceChildren(...one("main", page).childNodes);
+      begin();
     };
-    setInterval(show, 200);
+    const drawing = setInterval(show, 200);
     show();
     setTimeout(look, pause());
   };
@@ -364,17 +372,22 @@
     }
   };
 
-  for (const element of all(".needs-script")) element.hidden = false;
+  // What the page has now; again when its content is another.
+  const begin = () => {
+    for (const element of all(".needs-script")) element.hidden = false;
+    takeProfile();
+    showProgress();
+    makeBundle();
+    renaming();
+    acting();
+    fitPictures();
+  };
+
+  begin();
   // What asks the node for more waits until the page that came is seen.
   requestAnimationFrame(() => setTimeout(() => {
     liveCluster();
     liveProfiles();
     liveCharts();
   }));
-  takeProfile();
-  showProgress();
-  makeBundle();
-  renaming();
-  acting();
-  fitPictures();
 })();
