@@ -44,6 +44,5 @@ def test_an_unknown_part_is_refused_with_the_known_ones(capsys: pytest.CaptureFi
     assert exit_.value.code == 2
     assert (
         "no part 'speed'; known: log, sql, rpc, node, cluster, profiles, settings, stops, truth, dashboard, "
-        "flamegraph"
-        in capsys.readouterr().err
+        "flamegraph" in capsys.readouterr().err
     )

@@ -17,6 +17,8 @@ def test_without_a_browser_there_are_no_figures(tmp_path: Path, monkeypatch: pyt
         dashboard_bench.measure(tmp_path / "bench")
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_every_figure_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chromium.program()
     monkeypatch.setattr(dashboard_bench, "_APART", (0.0, 0.1))
