@@ -17,12 +17,13 @@ import codecs
 import math
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from flamegraph.errors import InputError
 from flamegraph.formats.lines import LONGEST_LINE, read_lines, without_end
 from flamegraph.formats.options import Options
 from flamegraph.formats.prefixes import DEEPEST, StackTree, TooDeep
-from flamegraph.formats.source import opened
+from flamegraph.formats.source import GZIP, opened
 from flamegraph.profile import ROOT, Profile, Weight
 
 TYPE_CHECKING = False
@@ -35,6 +36,7 @@ _COUNT_DIGITS = 18
 _LINES_NAMED = 10
 #: A header of Austin, such as `# mode: wall`.
 _HEADER = rb"# \w+: [^;]*"
+_MARKS = (GZIP, codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LINE = re.compile(rb"(.*)\s(\d+(?:\.\d*)?)", re.DOTALL)
 
 
@@ -93,10 +95,13 @@ def write_folded(profile: Profile, file: IO[str] | IO[bytes]) -> None:
     """Writes one line a stack, in an order that depends on the stacks alone.
 
     The format has no escapes: within a name `;` is written as `:` and a line break as a space.
+    A name at the beginning that reads like the mark of gzip or of an encoding has a blank line before it.
     A file opened as text gets text, any other gets UTF-8 bytes.
     """
     as_text = hasattr(file, "encoding")
-    for line in _lines(profile):
+    lines = _lines(profile)
+    first = next(lines, b"")
+    for line in chain([b"\n" + first if first.startswith(_MARKS) else first], lines):
         file.write(line.decode("utf-8", "replace") if as_text else line)  # type: ignore[arg-type]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 256 << 20
 _MOST_UNPACKED = 8 << 30
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _HEAD = 1 << 14
 _CHUNK = 1 << 16
 
@@ -59,7 +59,7 @@ def _unpacked(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     head, whole = _peek(stream)
     if not isinstance(head, bytes):
         raise InputError("The stream gives text and not bytes; open it in binary mode.")
-    if head.startswith(_GZIP):
+    if head.startswith(GZIP):
         return _peek(io.BufferedReader(_Gunzip(whole), _CHUNK))
     return head, whole
 

@@ -31,6 +31,7 @@ DRAWN = {
     "a last line without end": b"a;b 2\na 1",
     "bytes that are no UTF-8": b"caf\xe9;\xff\xfe 2\ncaf\xe9 1\n",
     "surrogates": b"\xed\xa0\x80;b 2\n",
+    "names like marks": b"\n\x1f\x8b;b 2\n\xfe\xff 1\n\xef\xbb\xbf 4\n",
     "UTF-8 with a mark": codecs.BOM_UTF8 + b"a;b 2\na 1\n",
     "UTF-16 with a mark": "\ufeffa;b 2\na 1\n".encode("utf-16-le"),
     "headers of Austin": b"# austin: 3.6\n# mode: wall\nP1;T2;main 3\n",

@@ -177,6 +177,15 @@ def test_two_counts_of_nothing_are_two_empty_profiles() -> None:
         read_differential(io.BytesIO(b"a 1\n"))
 
 
+@pytest.mark.parametrize("name", [b"\x1f\x8b", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_a_name_like_the_mark_of_another_encoding_comes_back(name: bytes) -> None:
+    before = read(b"\n%sa;b 2\n%sa 1\n" % (name, name))
+    written = io.BytesIO()
+    write_folded(before, written)
+    again = read(written.getvalue())
+    assert (again.total, set(again.names)) == (3, set(before.names))
+
+
 def test_a_compressed_file_is_read() -> None:
     assert stacks(gzip.compress(b"a;b 2\n")) == {("a", "b"): 2}
 
