@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.free_ports:
         ports = tuple(Ports(*free_ports(3)) for _ in ports)
     # A shell starts what is in its background with SIGINT ignored: kill -INT is to stop the nodes there too.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         with running(options.directory, ports, options.engine) as nodes:

@@ -80,7 +80,7 @@ def _make_directory(out: Path) -> None:
 def _start(stack: ExitStack, directory: Path, workload: str, console: Console) -> Running:
     started = time.perf_counter()
     # What a node that is killed leaves in its scratch goes with the directory.
-    node = stack.enter_context(NodeProcess(directory / "node", scratch=directory))
+    node = stack.enter_context(NodeProcess(directory / "node", scratch=directory, leash=True))
     console.print(f"node healthy after {time.perf_counter() - started:.2f} s, gRPC on {node.grpc}")
     try:
         sql = _start_sql(stack, directory, node, console) if workload == "sql" else None

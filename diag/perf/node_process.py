@@ -16,6 +16,7 @@ import httpx
 from diag.errors import Unavailable
 from diag.perf import children
 from diag.perf.children import end, tail
+from diag.processes.leash import leashed
 
 #: More entries than any measurement writes.
 NEVER: Final = 1 << 40
@@ -37,7 +38,8 @@ class NodeProcess:
     exec``); ``program`` is what takes ``serve`` and its flags. ``raft_dir`` is in ``directory`` by default;
     what it says always is. ``scratch`` is where it puts temporary files, None for the system's place;
     ``environment`` is added to ours. ``start`` raises Unavailable with its last words when it ends early
-    or is not healthy within ``timeout`` seconds.
+    or is not healthy within ``timeout`` seconds. On a ``leash`` it is killed when the thread that started
+    it ends.
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class NodeProcess:
         within: Sequence[str] = (),
         program: Sequence[str] = (sys.executable, "-m", "diag"),
         raft_dir: Path | None = None,
+        leash: bool = False,
     ) -> None:
         self.directory = directory
         self.joins = list(joins)
         self.grpc, self.admin, self.raft = (f"{host}:{port}" for port in free_ports(3))
         self._raft_dir = raft_dir or directory / "raft"
-        self._command = [*within, *program, "serve"]
+        self._command = [*within, *(leashed(program) if leash else program), "serve"]
         self._flags = list(flags)
         temporary = {} if scratch is None else {"TMPDIR": str(scratch)}
         self._environment = children.environment(temporary | dict(environment or {}))
@@ -175,10 +178,10 @@ class NodeProcess:
 
 
 class ConfiguredNode(NodeProcess):
-    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses."""
+    """A node of a configuration file, which gives ``admin`` and ``grpc`` as its addresses; on a leash."""
 
     def __init__(self, directory: Path, config: Path, *, admin: str, grpc: str, timeout: float) -> None:
-        super().__init__(directory, timeout=timeout)
+        super().__init__(directory, timeout=timeout, leash=True)
         self.admin, self.grpc = admin, grpc
         self.config = config
 

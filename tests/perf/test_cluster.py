@@ -58,14 +58,14 @@ def start(directory: Path, *flags: str) -> subprocess.Popen[str]:
 
 
 def alive(pid: int) -> bool:
+    """And no zombie that whoever adopted it has not looked at."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_all_nodes(tmp_path: Path, ending: signal.Signals) -> None:
     process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
     assert process.stdout is not None
@@ -80,6 +80,19 @@ def test_a_signal_stops_all_nodes(tmp_path: Path, ending: signal.Signals) -> Non
     out, _ = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "stopped\n")
     until(lambda: not alive(int(pid)))
+
+
+def test_nodes_end_with_who_started_them_even_where_that_is_killed(tmp_path: Path) -> None:
+    process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
+    assert process.stdout is not None
+    pids: list[str] = []
+    while not pids:
+        line = process.stdout.readline()
+        assert line, "it ended early"
+        pids = re.findall(r"pid (\d+)", line)
+    process.kill()
+    process.communicate(timeout=30)
+    until(lambda: not alive(int(pids[0])))
 
 
 def test_a_node_that_ends_is_told(tmp_path: Path) -> None:
