@@ -12,11 +12,13 @@ from diag.profilers.windows import Window
 #: Between two windows the sampler starts anew; a pause up to this many seconds is no gap.
 _SEAM: Final = 1.0
 _MOST_GAPS_TOLD: Final = 10
+#: Of a gap before the first window, or after one that ended as it should.
+_UNKNOWN: Final = "no window is kept from then: the node did not run or sample, or it made room"
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Seconds since 1970 during which nothing was sampled, and why where that is known."""
+    """Seconds since 1970 during which nothing was sampled, and why."""
 
     start: float
     end: float
@@ -142,20 +144,19 @@ _EARLY: Final = "The window ended early: "
 
 
 def _gaps(windows: Sequence[About], start: float, end: float) -> Iterable[Gap]:
-    reached, why = start, ""
+    reached, why = start, _UNKNOWN
     for about in windows:
         if about.when - reached > _SEAM:
             yield Gap(reached, about.when, why)
         # The clock may have been set back: what is covered stays covered.
         reached = max(reached, about.when + about.seconds)
-        why = next((note[len(_EARLY) : -1] for note in about.notes if note.startswith(_EARLY)), "")
+        why = next((note[len(_EARLY) : -1] for note in about.notes if note.startswith(_EARLY)), _UNKNOWN)
     if end - reached > _SEAM:
         yield Gap(reached, end, why)
 
 
 def _told(gap: Gap) -> str:
-    reason = f", {gap.why}" if gap.why else ""
-    return f"{moment(gap.start)} to {moment(gap.end)} ({gap.end - gap.start:.1f} s{reason})"
+    return f"{moment(gap.start)} to {moment(gap.end)} ({gap.end - gap.start:.1f} s, {gap.why})"
 
 
 def _of_the_engine(note: str) -> bool:

@@ -49,6 +49,7 @@ def test_gaps_say_why() -> None:
     found = covered(windows, T, T + 200, T + 170)
     assert [(gap.start - T, gap.end - T) for gap in found.gaps] == [(20, 30), (150.5, 170)]
     assert found.gaps[0].why == "a CPU profile for 127.0.0.1 began"
+    assert "no window is kept from then" in found.gaps[1].why
     notes = " ".join(found.notes())
     assert "3 windows" in notes
     assert "140.0 s at 19 Hz" in notes
