@@ -82,7 +82,11 @@ def _verdict_line(report: Report, failed: Sequence[Result]) -> str:
             rest = f"; {unclear} cannot be told" if unclear else ""
             return f"pass: {passed} {'benchmark costs' if passed == 1 else 'benchmarks cost'} no more{rest}."
         case _:
-            return "cannot tell: no benchmark could be judged by so many pairs on this machine."
+            return (
+                "cannot tell: no benchmark could be judged by so many pairs on this machine; it takes 8 at "
+                "least to fail one alone, 12 in the suite, and more where the machine is busy (--pairs, "
+                "--seconds)."
+            )
 
 
 def _short(result: Result) -> str:
