@@ -260,6 +260,8 @@ async def test_the_root_of_a_tall_picture_is_seen(node: Served, browser: Browser
 async def test_a_kept_profile_s_name_is_whole_on_a_phone(node: Served, browser: Browser) -> None:
     await bring(node, "before-the-upgrade-of-the-twelfth-and-the-restart")
     page, _ = await opened(browser, address(node, "/ui/profiles"), viewport={"width": 400, "height": 800})
-    box = await page.get_by_role("link", name="before-the-upgrade").bounding_box()
-    assert box is not None
+    link, box = page.get_by_role("link", name="before-the-upgrade"), None
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while box is None:  # the list is live, and was made anew in this moment
+            box = await link.bounding_box()
     assert box["x"] + box["width"] <= 400

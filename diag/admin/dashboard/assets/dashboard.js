@@ -147,7 +147,10 @@
     const inside = (selector) => places.flatMap((place) => all(selector, place));
     const replace = (page) => {
       const chosen = inside("input:checked").map(sign), focused = inside(":focus").map(sign);
-      all("[data-profiles]", page).forEach((fresh, at) => places[at].replaceChildren(...fresh.childNodes));
+      all("[data-profiles]", page).forEach((fresh, at) => {
+        // Who points at a row, or reads it, is to find it where it was.
+        if (fresh.innerHTML !== places[at].innerHTML) places[at].replaceChildren(...fresh.childNodes);
+      });
       for (const input of inside("input")) input.checked = chosen.includes(sign(input));
       for (const element of inside("a, input, button")) if (focused.includes(sign(element))) element.focus();
     };
