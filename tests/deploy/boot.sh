@@ -5,7 +5,7 @@
 # sys.prefix and sys.base_prefix of the interpreter to run them.
 set -eu
 place=$1 units=$2 repository=$3 prefix=$4 base=$5
-root=$place/root
+root=$place/system
 
 mount -t tmpfs tmpfs "$place"
 mkdir "$place/upper" "$place/work" "$root"

@@ -65,6 +65,15 @@ def alive(pid: int) -> bool:
         return False
 
 
+def pid_of_node(process: subprocess.Popen[str]) -> int:
+    """As it prints it, of the first."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"pid (\d+)", line):
+            return int(found[1])
+    raise AssertionError("it ended early")
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_all_nodes(tmp_path: Path, ending: signal.Signals) -> None:
     process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
@@ -84,26 +93,15 @@ def test_a_signal_stops_all_nodes(tmp_path: Path, ending: signal.Signals) -> Non
 
 def test_nodes_end_with_who_started_them_even_where_that_is_killed(tmp_path: Path) -> None:
     process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
-    assert process.stdout is not None
-    pids: list[str] = []
-    while not pids:
-        line = process.stdout.readline()
-        assert line, "it ended early"
-        pids = re.findall(r"pid (\d+)", line)
+    pid = pid_of_node(process)
     process.kill()
     process.communicate(timeout=30)
-    until(lambda: not alive(int(pids[0])))
+    until(lambda: not alive(pid))
 
 
 def test_a_node_that_ends_is_told(tmp_path: Path) -> None:
     process = start(tmp_path, "--nodes", "1", "--engine", "embedded", "--free-ports")
-    assert process.stdout is not None
-    pids: list[str] = []
-    while not pids:
-        line = process.stdout.readline()
-        assert line, "it ended early"
-        pids = re.findall(r"pid (\d+)", line)
-    os.kill(int(pids[0]), signal.SIGKILL)
+    os.kill(pid_of_node(process), signal.SIGKILL)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "node-1.toml: The node ended with status -9." in out
