@@ -9,6 +9,7 @@ waited for.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
@@ -54,6 +55,8 @@ _PART_SECONDS = 30.0
 _PASSED_HEADERS = ("accept", "user-agent", "authorization")
 _DROPPED_HEADERS = {"connection", "transfer-encoding", "date", "server", "keep-alive"}
 _MOST_TEXT = 2000
+# What a node may say of how long to wait: another's word is not to be trusted to be a number.
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 T = TypeVar("T")
 
@@ -266,11 +269,11 @@ async def _closed(body: AsyncIterator[bytes]) -> None:
 
 
 def _refusal(answer: Answer, sentence: str) -> MetaError:
-    after = answer.headers.get("retry-after")
+    after = _SECONDS.fullmatch(answer.headers.get("retry-after", ""))
     if answer.status == ProfilerBusy.http_status and after is not None:
-        return ProfilerBusy(sentence, float(after))
+        return ProfilerBusy(sentence, float(after[0]))
     if answer.status == NoTurn.http_status and after is not None:
-        return NoTurn(sentence, float(after))
+        return NoTurn(sentence, float(after[0]))
     if answer.status == NotInTime.http_status:
         return NotInTime(sentence)
     return NotFound(sentence) if answer.status == NotFound.http_status else Unavailable(sentence)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from diag.admin.guard import Guard
 from diag.admin.relay import SOON
 from diag.admin.tokens import TokensFile
+from diag.replication import Answer, Question
 from tests.admin.keyed import TOKENS, bearer, tokens_file
 from tests.admin.members import ADDRESSES, Cluster, three_nodes
 from tests.admin.served import TOKEN, Served
@@ -184,3 +186,19 @@ async def test_head_is_answered_as_get_is_without_the_body(cluster: Cluster) -> 
             response = await cluster.first.http.head(path, params={"node": node})
             assert (response.status_code, response.content) == (200, b"")
             assert "x-nodes-missing" not in response.headers
+
+
+@pytest.mark.parametrize("word", ["", "soon", "-1", "nan", "9" * 400])
+@pytest.mark.parametrize("status", [409, 503])
+async def test_a_refusal_that_lies_about_the_wait_is_no_fault_of_the_node_asked(
+    cluster: Cluster, status: int, word: str
+) -> None:
+    async def refuse(_question: Question) -> Answer:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"not now"
+
+        return Answer(status, {"retry-after": word}, body())
+
+    cluster.peers.tunnels[2] = refuse  # type: ignore[assignment]
+    answer = await cluster.first.http.get("/debug/profiles/x@2/diff/x@2")
+    assert (answer.status_code, "not now" in answer.text) == (503, True)

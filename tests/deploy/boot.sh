@@ -8,8 +8,8 @@ place=$1 units=$2 repository=$3 prefix=$4 base=$5
 root=$place/system
 
 mount -t tmpfs tmpfs "$place"
-mkdir "$place/upper" "$place/work" "$root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" "$root"
+mkdir "$place/upper" "$place/scratch" "$root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/scratch" "$root"
 
 # What belongs to the kernel of the machine is only looked at.
 mount -t proc proc "$root/proc"
